@@ -19,11 +19,11 @@ such as vswitch::control=debug); the default is info.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Daemon {
-    /// Where the state is kept; default: the directory of the socket
-    #[arg(long, value_name = "DIR")]
-    pub(crate) state_dir: Option<PathBuf>,
+    /// Where the state that outlives a restart is kept
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/vswitch")]
+    pub(crate) state_dir: PathBuf,
 
-    /// Threads that forward frames; default: one per core
+    /// Threads that forward frames. Default: one per core
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<NonZeroUsize>,
 }
