@@ -1,14 +1,23 @@
 //! A small client of the control socket.
 //!
-//! One connection for each request; the server closes it after the reply. All functions are async and
-//! need a tokio runtime with I/O enabled.
+//! One connection for each request; the server closes it after the reply, which makes HTTP/1.1 small: a head, and a body
+//! of the announced length. All functions are async and need a tokio runtime with I/O enabled.
 
 use std::path::{Path, PathBuf};
 
-use super::types::{
-    Connect, Connected, Created, Disconnected, ErrorKind, Event, FdbAdd, FdbEntry, FdbFlush,
-    FdbRemove, FdbStats, Flushed, NetworkCreate, NetworkInspect, NetworkSummary, PortInfo, Pruned,
-    SandboxInspect, SandboxSummary, Status,
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::UnixStream,
+};
+
+use super::{
+    exchange::{Answer, exchange},
+    types::{
+        Connect, Connected, Created, Disconnect, Disconnected, ErrorBody, ErrorKind, Event, FdbAdd,
+        FdbEntry, FdbFlush, FdbRemove, FdbStats, Flushed, NetworkCreate, NetworkInspect,
+        NetworkSummary, PortInfo, Pruned, SandboxCreate, SandboxInspect, SandboxSummary, Status,
+    },
 };
 
 /// Why a request got no good reply.
@@ -17,6 +26,14 @@ pub enum ClientError {
     /// No daemon answers at the socket.
     #[error("cannot reach the switch at {}: {source}; start it with `vswitch daemon`", path.display())]
     Unreachable {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The socket is there, but not for us.
+    #[error("cannot reach the switch at {}: {source}; run as root, or as a member of the socket's group", path.display())]
+    Denied {
         /// The socket.
         path: PathBuf,
         /// Why.
@@ -32,7 +49,7 @@ pub enum ClientError {
     },
     /// The connection broke in the middle of a reply.
     #[error("the switch closed the connection: {0}; look at the daemon's log")]
-    Broken(std::io::Error),
+    Broken(#[from] std::io::Error),
     /// What came back is not what this client understands.
     #[error("unexpected reply of the switch: {0}; are client and daemon of the same version?")]
     Protocol(String),
@@ -43,7 +60,10 @@ impl ClientError {
     pub fn kind(&self) -> Option<ErrorKind> {
         match self {
             Self::Server { kind, .. } => Some(*kind),
-            Self::Unreachable { .. } | Self::Broken(_) | Self::Protocol(_) => None,
+            Self::Unreachable { .. }
+            | Self::Denied { .. }
+            | Self::Broken(_)
+            | Self::Protocol(_) => None,
         }
     }
 }
@@ -56,24 +76,38 @@ pub struct Client {
 
 /// Events as they happen.
 #[derive(Debug)]
-pub struct EventStream {}
+pub struct EventStream {
+    lines: BufReader<UnixStream>,
+}
 
 impl EventStream {
-    /// The next event; `None` when the daemon has closed the stream.
+    /// The next event; `None` when the daemon has closed the stream. When the future is dropped before it is ready,
+    /// the stream cannot be used any more.
     pub async fn next(&mut self) -> Option<Result<Event, ClientError>> {
-        todo!()
+        let mut line = String::new();
+        match self.lines.read_line(&mut line).await {
+            Ok(0) => None,
+            Ok(_) => Some(
+                serde_json::from_str(&line)
+                    .map_err(|error| ClientError::Protocol(error.to_string())),
+            ),
+            Err(error) => Some(Err(error.into())),
+        }
     }
 }
+
+const NOTHING: Option<&()> = None;
 
 impl Client {
     /// A client of the daemon behind the socket.
     ///
     /// # Errors
-    /// [`ClientError::Unreachable`] when nobody accepts connections there.
+    /// [`ClientError::Unreachable`] or [`ClientError::Denied`] when nobody accepts connections there.
     pub async fn connect(path: impl AsRef<Path>) -> Result<Self, ClientError> {
-        Ok(Self {
+        let client = Self {
             path: path.as_ref().to_owned(),
-        })
+        };
+        client.open().await.map(|_| client)
     }
 
     /// Path of the socket.
@@ -81,115 +115,305 @@ impl Client {
         &self.path
     }
 
+    async fn open(&self) -> Result<UnixStream, ClientError> {
+        UnixStream::connect(&self.path).await.map_err(|source| {
+            let path = self.path.clone();
+            if source.kind() == std::io::ErrorKind::PermissionDenied {
+                ClientError::Denied { path, source }
+            } else {
+                ClientError::Unreachable { path, source }
+            }
+        })
+    }
+
+    /// Sends a request and gives back a success.
+    async fn ask(
+        &self,
+        method: &str,
+        target: &str,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<Answer, ClientError> {
+        let body = body.map(serde_json::to_vec).transpose();
+        let body = body.map_err(|error| ClientError::Protocol(error.to_string()))?;
+        let answer = exchange(self.open().await?, method, target, body.as_deref()).await?;
+        if (200..300).contains(&answer.status) {
+            return Ok(answer);
+        }
+        let status = answer.status;
+        let error: ErrorBody = serde_json::from_slice(&answer.body().await?).map_err(|_| {
+            ClientError::Protocol(format!("status {status} without an explanation"))
+        })?;
+        Err(ClientError::Server {
+            kind: error.kind,
+            message: error.error,
+        })
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        target: &str,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<T, ClientError> {
+        let bytes = self.ask(method, target, body).await?.body().await?;
+        serde_json::from_slice(&bytes).map_err(|error| ClientError::Protocol(error.to_string()))
+    }
+
+    async fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {
+        self.call("GET", target, NOTHING).await
+    }
+
     /// `GET /v1/status`.
+    ///
+    /// # Errors
+    /// See [`ClientError`], as for all calls.
     pub async fn status(&self) -> Result<Status, ClientError> {
-        todo!()
+        self.get("/v1/status").await
     }
 
     /// `GET /v1/networks`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn networks(&self) -> Result<Vec<NetworkSummary>, ClientError> {
-        todo!()
+        self.get("/v1/networks").await
     }
 
     /// `GET /v1/networks/{network}`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn network(&self, network: &str) -> Result<NetworkInspect, ClientError> {
-        todo!("{network}")
+        self.get(&network_path(network, "")).await
     }
 
     /// `POST /v1/networks`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn create_network(&self, create: &NetworkCreate) -> Result<Created, ClientError> {
-        todo!("{create:?}")
+        self.call("POST", "/v1/networks", Some(create)).await
     }
 
     /// `DELETE /v1/networks/{network}`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn remove_network(&self, network: &str) -> Result<(), ClientError> {
-        todo!("{network}")
+        self.ask("DELETE", &network_path(network, ""), NOTHING)
+            .await
+            .map(|_| ())
     }
 
     /// `POST /v1/networks/prune`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn prune_networks(&self) -> Result<Pruned, ClientError> {
-        todo!()
+        self.call("POST", "/v1/networks/prune", NOTHING).await
     }
 
     /// `POST /v1/networks/{network}/connect`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn connect_endpoint(
         &self,
         network: &str,
         connect: &Connect,
     ) -> Result<Connected, ClientError> {
-        todo!("{network} {connect:?}")
+        self.call("POST", &network_path(network, "/connect"), Some(connect))
+            .await
     }
 
     /// `POST /v1/networks/{network}/disconnect`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn disconnect_endpoint(
         &self,
         network: &str,
         sandbox: &str,
     ) -> Result<Disconnected, ClientError> {
-        todo!("{network} {sandbox:?}")
+        let disconnect = Disconnect {
+            sandbox: sandbox.to_owned(),
+        };
+        self.call(
+            "POST",
+            &network_path(network, "/disconnect"),
+            Some(&disconnect),
+        )
+        .await
     }
 
     /// `GET /v1/sandboxes`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn sandboxes(&self) -> Result<Vec<SandboxSummary>, ClientError> {
-        todo!()
+        self.get("/v1/sandboxes").await
     }
 
     /// `GET /v1/sandboxes/{sandbox}`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn sandbox(&self, sandbox: &str) -> Result<SandboxInspect, ClientError> {
-        todo!("{sandbox}")
+        self.get(&format!("/v1/sandboxes/{}", escaped(sandbox)))
+            .await
     }
 
     /// `POST /v1/sandboxes`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn create_sandbox(&self, name: &str) -> Result<Created, ClientError> {
-        todo!("{name}")
+        self.call(
+            "POST",
+            "/v1/sandboxes",
+            Some(&SandboxCreate {
+                name: name.to_owned(),
+            }),
+        )
+        .await
     }
 
     /// `DELETE /v1/sandboxes/{sandbox}`; with `force` it is disconnected first.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn remove_sandbox(
         &self,
         sandbox: &str,
         force: bool,
     ) -> Result<Disconnected, ClientError> {
-        todo!("{sandbox} {force}")
+        let query = if force { "?force=true" } else { "" };
+        self.call(
+            "DELETE",
+            &format!("/v1/sandboxes/{}{query}", escaped(sandbox)),
+            NOTHING,
+        )
+        .await
     }
 
     /// `GET /v1/ports`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn ports(&self) -> Result<Vec<PortInfo>, ClientError> {
-        todo!()
+        self.get("/v1/ports").await
     }
 
     /// `GET /v1/ports/{port}`: number or name.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn port(&self, port: &str) -> Result<PortInfo, ClientError> {
-        todo!("{port}")
+        self.get(&format!("/v1/ports/{}", escaped(port))).await
     }
 
     /// `GET /v1/networks/{network}/fdb`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn fdb(&self, network: &str) -> Result<Vec<FdbEntry>, ClientError> {
-        todo!("{network}")
+        self.get(&network_path(network, "/fdb")).await
     }
 
     /// `GET /v1/networks/{network}/fdb/stats`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn fdb_stats(&self, network: &str) -> Result<FdbStats, ClientError> {
-        todo!("{network}")
+        self.get(&network_path(network, "/fdb/stats")).await
     }
 
     /// `POST /v1/networks/{network}/fdb`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn fdb_add(&self, network: &str, add: &FdbAdd) -> Result<(), ClientError> {
-        todo!("{network} {add:?}")
+        self.ask("POST", &network_path(network, "/fdb"), Some(add))
+            .await
+            .map(|_| ())
     }
 
     /// `DELETE /v1/networks/{network}/fdb`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn fdb_remove(&self, network: &str, remove: &FdbRemove) -> Result<(), ClientError> {
-        todo!("{network} {remove:?}")
+        self.ask("DELETE", &network_path(network, "/fdb"), Some(remove))
+            .await
+            .map(|_| ())
     }
 
     /// `POST /v1/networks/{network}/fdb/flush`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn fdb_flush(&self, network: &str, flush: &FdbFlush) -> Result<Flushed, ClientError> {
-        todo!("{network} {flush:?}")
+        self.call("POST", &network_path(network, "/fdb/flush"), Some(flush))
+            .await
     }
 
-    /// `GET /v1/events`.
+    /// `GET /v1/events`: every event from the moment at which this returns.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
     pub async fn events(&self) -> Result<EventStream, ClientError> {
-        todo!()
+        let answer = self.ask("GET", "/v1/events", NOTHING).await?;
+        Ok(EventStream {
+            lines: answer.into_stream(),
+        })
+    }
+}
+
+fn network_path(network: &str, rest: &str) -> String {
+    format!("/v1/networks/{}{rest}", escaped(network))
+}
+
+/// One segment of a path: everything but unreserved characters (RFC 3986 section 2.3) is percent-encoded.
+fn escaped(segment: &str) -> String {
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    segment
+        .bytes()
+        .map(|byte| {
+            if plain(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_segments_cannot_leave_their_place() {
+        assert_eq!(escaped("web-1.a_b~"), "web-1.a_b~");
+        assert_eq!(
+            escaped("netns:/run/x y?#%"),
+            "netns%3A%2Frun%2Fx%20y%3F%23%25"
+        );
+        assert_eq!(escaped("a\r\nb"), "a%0D%0Ab");
+    }
+
+    #[tokio::test]
+    async fn a_missing_daemon_is_named_with_the_remedy() {
+        let error = Client::connect("/nonexistent/vswitch.sock")
+            .await
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("cannot reach the switch at /nonexistent/vswitch.sock: "),
+            "{text}"
+        );
+        assert!(text.ends_with("start it with `vswitch daemon`"), "{text}");
+        assert_eq!(error.kind(), None);
     }
 }

@@ -41,10 +41,12 @@ pub struct Status {
 pub struct WorkerStatus {
     /// Frames it has run to completion.
     pub frames: u64,
-    /// Times it was woken up.
+    /// Batches that they came in.
+    pub batches: u64,
+    /// Times it slept and was woken up.
     pub wakeups: u64,
     /// Ports whose receive side it owns.
-    pub ports: usize,
+    pub ports: u64,
 }
 
 /// Frame counters of the whole switch, retired ports included. Frames are conserved:
@@ -409,8 +411,10 @@ pub struct FdbEntry {
 /// `GET /v1/networks/{n}/fdb/stats`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct FdbStats {
-    /// Entries now.
+    /// Learned entries now.
     pub entries: usize,
+    /// Entries added by hand now.
+    pub pinned: usize,
     /// Addresses learned.
     pub learned: u64,
     /// Station moves.
@@ -419,8 +423,10 @@ pub struct FdbStats {
     pub evicted: u64,
     /// Entries that aged out.
     pub expired: u64,
-    /// Addresses not learned for lack of room.
+    /// Frames whose source an entry added by hand contradicted.
     pub refused: u64,
+    /// Frames that taught nothing because another writer was at work.
+    pub skipped: u64,
 }
 
 /// One line of `GET /v1/events`.

@@ -1,102 +1,52 @@
-//! Stub of the wire crate: only what the control plane names. Thrown away when the real one lands.
-#![allow(missing_docs)]
-use std::{fmt, num::NonZeroU16, str::FromStr};
+//! Types and header views of a layer 2 switch, on bytes alone: no I/O, no clock, no allocation, no unsafe.
+//!
+//! Read in this order:
+//!
+//! 1. [`mac`], [`vlan`], [`vni`], [`ethertype`]: small types that cannot hold a wrong value.
+//! 2. [`ethernet`]: [`Head`], the header of a frame, parsed once.
+//! 3. [`vnet`]: the virtio-net header that travels with a frame and says what work is left to do on it.
+//! 4. [`layers`] over [`ipv4`], [`ipv6`], [`tcp`], [`udp`]: what offload and hashing need to know of the payload.
+//! 5. [`checksum`] and [`segment`]: that work, done in software.
+//!
+//! Everything is a pure function over `&[u8]`, for any number of threads. Bytes are hostile until a `parse` or `check`
+//! has returned `Ok`; none of them panics on any input. What panics (functions that write into a slice that is too
+//! short) says so, and is a bug of the caller.
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
-pub struct MacAddr([u8; 6]);
+mod bytes;
+pub mod checksum;
+pub mod error;
+pub mod ethernet;
+pub mod ethertype;
+pub mod ipv4;
+pub mod ipv6;
+pub mod layers;
+pub mod mac;
+pub mod segment;
+pub mod tcp;
+pub mod udp;
+pub mod vlan;
+pub mod vnet;
+pub mod vni;
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct MacParseError;
-impl fmt::Display for MacParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a MAC address: expected six hexadecimal octets such as 02:00:00:00:00:01")
-    }
-}
-impl std::error::Error for MacParseError {}
+pub use checksum::{Sum, pseudo_v4, pseudo_v6, update_bytes, update_u16, update_u32};
+pub use error::ParseError;
+pub use ethernet::{HEADER_LEN, Head, Kind, Llc, TAG_LEN, TagStack, set_addresses};
+pub use ethertype::EtherType;
+pub use ipv4::Ipv4View;
+pub use ipv6::Ipv6View;
+pub use layers::{
+    IpVersion, Layers, PROTO_ICMP, PROTO_ICMPV6, PROTO_SCTP, PROTO_TCP, PROTO_UDP, flow_hash,
+};
+pub use mac::{MacAddr, MacParseError};
+pub use segment::{SegmentPlan, complete_checksum};
+pub use tcp::TcpView;
+pub use udp::UdpView;
+pub use vlan::{Tag, VlanId, VlanIdError};
+pub use vnet::{
+    FLAG_DATA_VALID, FLAG_NEEDS_CSUM, GsoType, MAX_GSO_HEADER_LEN, MAX_SEGMENTS, MAX_UDP_SEGMENTS,
+    MIN_TCP_GSO_SIZE, OffloadSet, VNET_LEN, VnetError, VnetHdr,
+};
+pub use vni::{Vni, VniError};
 
-impl MacAddr {
-    pub const BROADCAST: Self = Self([0xff; 6]);
-    pub const ZERO: Self = Self([0; 6]);
-    pub const fn new(o: [u8; 6]) -> Self {
-        Self(o)
-    }
-    pub const fn octets(self) -> [u8; 6] {
-        self.0
-    }
-    pub fn is_multicast(self) -> bool {
-        self.0[0] & 1 == 1
-    }
-    pub fn is_zero(self) -> bool {
-        self == Self::ZERO
-    }
-    pub fn is_unicast(self) -> bool {
-        !self.is_multicast() && !self.is_zero()
-    }
-    pub fn is_locally_administered(self) -> bool {
-        self.0[0] & 2 == 2
-    }
-}
-impl fmt::Display for MacAddr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
-    }
-}
-impl FromStr for MacAddr {
-    type Err = MacParseError;
-    fn from_str(s: &str) -> Result<Self, MacParseError> {
-        let mut o = [0; 6];
-        let parts: Vec<&str> = s.split([':', '-']).collect();
-        if parts.len() != 6 {
-            return Err(MacParseError);
-        }
-        for (o, p) in o.iter_mut().zip(parts) {
-            if p.len() != 2 {
-                return Err(MacParseError);
-            }
-            *o = u8::from_str_radix(p, 16).map_err(|_| MacParseError)?;
-        }
-        Ok(Self(o))
-    }
-}
-impl serde::Serialize for MacAddr {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(self)
-    }
-}
-impl<'de> serde::Deserialize<'de> for MacAddr {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?
-            .parse()
-            .map_err(serde::de::Error::custom)
-    }
-}
-
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize,
-)]
-pub struct VlanId(NonZeroU16);
-impl VlanId {
-    pub fn new(v: u16) -> Option<Self> {
-        (v <= 4094).then(|| NonZeroU16::new(v).map(Self)).flatten()
-    }
-    pub fn get(self) -> u16 {
-        self.0.get()
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
-pub struct OffloadSet(u8);
-impl OffloadSet {
-    pub const NONE: Self = Self(0);
-    pub const ALL: Self = Self(0x3f);
-}
-impl fmt::Display for OffloadSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0 == 0 {
-            "off"
-        } else {
-            "csum,tso4,tso6,ecn,uso4,uso6"
-        })
-    }
-}
+#[cfg(test)]
+mod testing;
