@@ -43,8 +43,8 @@ pub use tcp::TcpView;
 pub use udp::UdpView;
 pub use vlan::{Tag, VlanId, VlanIdError};
 pub use vnet::{
-    FLAG_DATA_VALID, FLAG_NEEDS_CSUM, GsoType, MAX_SEGMENTS, MAX_UDP_SEGMENTS, MIN_TCP_GSO_SIZE,
-    OffloadSet, VNET_LEN, VnetError, VnetHdr,
+    FLAG_DATA_VALID, FLAG_NEEDS_CSUM, GsoType, MAX_GSO_HEADER_LEN, MAX_SEGMENTS, MAX_UDP_SEGMENTS,
+    MIN_TCP_GSO_SIZE, OffloadSet, VNET_LEN, VnetError, VnetHdr,
 };
 pub use vni::{Vni, VniError};
 

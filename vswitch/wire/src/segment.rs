@@ -22,18 +22,29 @@ use crate::{Head, Sum, VnetError, VnetHdr, ipv4, ipv6, tcp, udp};
 /// How a checked super-frame is cut. Lengths in bytes.
 ///
 /// ```
-/// use vswitch_wire::{Head, SegmentPlan, VnetError, VnetHdr};
-/// fn send(frame: &[u8], vnet: &VnetHdr, head: &Head, mut out: impl FnMut(&[u8], &[u8])) -> Result<(), VnetError> {
-///     let plan = SegmentPlan::new(frame, vnet, head)?;
-///     let mut header = [0; 256];
-///     let header = &mut header[..plan.header_len()];
-///     for i in 0..plan.count() {
-///         plan.header(i, header);
-///         out(header, plan.payload(i));
-///     }
-///     Ok(())
+/// use vswitch_wire::{FLAG_NEEDS_CSUM, GsoType, Head, MAX_GSO_HEADER_LEN, SegmentPlan, VnetHdr};
+/// let mut frame = vec![2; 12]; // addresses, then IPv4 with 20 + 8 + 250 bytes of UDP
+/// frame.extend([0x08, 0, 0x45, 0, 0x01, 0x16, 0, 7, 0, 0, 64, 17, 0, 0, 198, 18, 0, 1, 198, 18, 0, 2]);
+/// frame.extend([0x9c, 0x40, 0x14, 0x51, 0x01, 0x02, 0x8e, 0x3a]);
+/// frame.extend([1; 250]);
+/// let vnet = VnetHdr {
+///     flags: FLAG_NEEDS_CSUM,
+///     gso_type: GsoType::UdpL4.raw(),
+///     gso_size: 100,
+///     csum_start: 34,
+///     csum_offset: 6,
+///     ..VnetHdr::NONE
+/// };
+/// let head = Head::parse(&frame).map_err(|error| error.to_string())?;
+/// let plan = SegmentPlan::new(&frame, &vnet, &head).map_err(|error| error.to_string())?;
+/// let mut header = [0; MAX_GSO_HEADER_LEN];
+/// let mut lengths = Vec::new();
+/// for i in 0..plan.count() {
+///     plan.header(i, &mut header); // the first plan.header_len() bytes
+///     lengths.push(plan.header_len() + plan.payload(i).len());
 /// }
-/// # let _ = send;
+/// assert_eq!(lengths, [142, 142, 92]);
+/// # Ok::<(), String>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct SegmentPlan<'a> {
@@ -95,7 +106,7 @@ impl<'a> SegmentPlan<'a> {
         self.count
     }
 
-    /// Length of every segment's header, Ethernet to L4 inclusive.
+    /// Length of every segment's header, Ethernet to L4 inclusive; at most [`crate::MAX_GSO_HEADER_LEN`].
     #[inline]
     #[must_use]
     pub const fn header_len(&self) -> usize {

@@ -142,7 +142,7 @@ mod tests {
             assert!(tag.pcp <= 7 && tag.vid_raw <= 4095);
             assert_eq!(tag.vid().is_none(), matches!(tci & 0xfff, 0 | 4095));
         }
-        let tag = Tag::from_tci(EtherType::QINQ, 0b101_1_0000_0010_1010);
+        let tag = Tag::from_tci(EtherType::QINQ, 0b1011_0000_0010_1010);
         assert_eq!((tag.pcp, tag.dei, tag.vid_raw), (5, true, 42));
         assert!(Tag::from_tci(EtherType::VLAN, 0xe000).is_priority());
     }

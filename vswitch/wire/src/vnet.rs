@@ -14,7 +14,7 @@ mod check;
 mod offload;
 
 pub(crate) use check::{GsoFrame, L4};
-pub use check::{MAX_SEGMENTS, MAX_UDP_SEGMENTS, MIN_TCP_GSO_SIZE, VnetError};
+pub use check::{MAX_GSO_HEADER_LEN, MAX_SEGMENTS, MAX_UDP_SEGMENTS, MIN_TCP_GSO_SIZE, VnetError};
 pub use offload::OffloadSet;
 
 /// Length of the header, in bytes.

@@ -5,7 +5,8 @@
 //!
 //! - a super-frame always has a partial checksum, at exactly the place where TCP or UDP keeps it;
 //! - its IP length ends where the frame ends, and it is no IP fragment;
-//! - the work that one frame can ask for is bounded, by [`MAX_SEGMENTS`] and [`MAX_UDP_SEGMENTS`].
+//! - the work that one frame can ask for is bounded, by [`MAX_SEGMENTS`], [`MAX_UDP_SEGMENTS`] and
+//!   [`MAX_GSO_HEADER_LEN`].
 //!
 //! A checksum without segmentation may be anywhere behind the Ethernet header, in any protocol.
 
@@ -22,6 +23,10 @@ pub const MIN_TCP_GSO_SIZE: u16 = 8;
 pub const MAX_SEGMENTS: usize = 65_536_usize.div_ceil(36);
 /// Most datagrams of one UDP super-frame: Linux's `UDP_MAX_SEGMENTS`.
 pub const MAX_UDP_SEGMENTS: usize = 128;
+
+/// Longest headers of one super-frame, Ethernet to L4: every segment repeats them. Four tags, IPv6 and the longest TCP
+/// header leave 126 bytes for extension headers; Linux keeps about as much room itself (`MAX_TCP_HEADER`).
+pub const MAX_GSO_HEADER_LEN: usize = 256;
 
 /// The kernel's `GSO_BY_FRAGS`, which a TAP refuses.
 const GSO_BY_FRAGS: u16 = 0xffff;
@@ -93,6 +98,12 @@ pub enum VnetError {
         announced: usize,
         /// The frame's length.
         have: usize,
+    },
+    /// Headers longer than [`MAX_GSO_HEADER_LEN`].
+    #[error("a super-frame with {len} bytes of headers, the limit is {MAX_GSO_HEADER_LEN}")]
+    HeadersTooLong {
+        /// Ethernet to L4 header.
+        len: usize,
     },
     /// More segments than [`MAX_SEGMENTS`] or [`MAX_UDP_SEGMENTS`].
     #[error("{count} segments, the limit is {limit}")]
@@ -250,6 +261,9 @@ impl VnetHdr {
             });
         }
         let header_len = layers.l4 + l4.header_len(&frame[layers.l4..])?;
+        if header_len > MAX_GSO_HEADER_LEN {
+            return Err(VnetError::HeadersTooLong { len: header_len });
+        }
         if usize::from(self.csum_start) != layers.l4
             || usize::from(self.csum_offset) != l4.csum_offset()
         {
