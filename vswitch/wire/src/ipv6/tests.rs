@@ -69,6 +69,31 @@ fn fragments() {
             fragment: true
         })
     );
+    // The chain of a first fragment goes on behind its fragment header.
+    let options = [
+        DESTINATION_OPTIONS,
+        0,
+        0,
+        1,
+        0,
+        0,
+        0,
+        9,
+        6,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ];
+    let expected = UpperLayer {
+        proto: 6,
+        offset: 56,
+        fragment: true,
+    };
+    assert_eq!(walk(&packet(FRAGMENT, &options)), Ok(expected));
     // The reserved byte is no length.
     let atomic = [6, 200, 0, 0, 0, 0, 0, 9];
     assert_eq!(
