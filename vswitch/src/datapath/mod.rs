@@ -1,0 +1,79 @@
+//! The life of a frame: [`Ingress::forward`], one file a stage.
+//!
+//! ```text
+//!  PortRx --> Batch --> parse -> admit -> learn -> lookup -> egress --> Outbox --> PortTx
+//!                       frame    admit    learn    lookup    egress     offload
+//!                                            \      /
+//!                                              Fdb
+//! ```
+//!
+//! - **Threads.** A [`worker`] owns the receiving halves of some ports and runs every frame of
+//!   theirs to completion; a port never changes its worker, so the order of frames never changes.
+//!   Workers share the [`Fdb`] and, through an immutable [`Snapshot`], everything else.
+//! - **Drops are values.** A stage ends a frame by returning a [`DropReason`]; it is counted for
+//!   the port that the frame came from, or, when one copy could not leave, for the port that it
+//!   should have left through.
+//! - **Time is an argument**, read once per batch.
+//! - **No allocation and no lock** per frame.
+
+mod admit;
+mod counters;
+mod drop;
+mod egress;
+mod events;
+mod fdb;
+mod frame;
+mod learn;
+mod lookup;
+mod network;
+mod offload;
+mod outbox;
+mod snapshot;
+mod switch;
+mod tick;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use counters::{Tally, Traffic};
+pub use drop::DropReason;
+pub use egress::Verdict;
+pub use events::SwitchEvent;
+pub use fdb::{
+    EntryKind, EntryKindParseError, Fdb, FdbEntry, FdbError, FdbKey, FdbReader, FdbStats, Flush,
+    Hit, Learned,
+};
+pub use frame::Frame;
+pub use network::{Ageing, MaxEntries, NetworkId, NetworkSettings};
+pub use snapshot::{NetworkView, PortView, Snapshot};
+pub use switch::{AddPortError, PortStats, StartError, Switch, SwitchConfig};
+pub use tick::Tick;
+pub use worker::WorkerStats;
+
+use events::EventSender;
+
+/// What a batch from one port sees of the switch.
+#[derive(Debug)]
+pub struct Ingress<'a> {
+    snapshot: &'a Snapshot,
+    port: &'a PortView,
+    network: &'a NetworkView,
+    fdb: FdbReader<'a>,
+    events: &'a EventSender,
+}
+
+impl Ingress<'_> {
+    /// Read this first.
+    ///
+    /// # Errors
+    /// The reason why the frame goes nowhere.
+    #[inline]
+    pub fn forward(&self, frame: &Frame<'_>, now: Tick) -> Result<Verdict<'_>, DropReason> {
+        let head = frame.parse()?; // Ethernet, tags and offload header, checked once
+        let vlan = self.admit(&head)?; // what is refused teaches nothing
+        self.learn(vlan, head.src, now);
+        let destination = self.lookup(vlan, head.dst, now)?; // a station, everyone, ourselves
+        self.egress(destination) // members of the network but the port it came from
+    }
+}

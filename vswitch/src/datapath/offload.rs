@@ -1,0 +1,140 @@
+//! What the port that a frame leaves through cannot take over is done here: checksums completed,
+//! superframes cut into segments (TSO, USO).
+//!
+//! A superframe that needs no such help passes from port to port untouched, which is where the
+//! speed of this switch comes from. Conservation of frames: a superframe counts as one delivered
+//! frame when all of its segments left, and as one drop, by the first reason, when any did not.
+
+use vswitch_wire::{Head, SegmentPlan, VNET_LEN, VnetHdr, complete_checksum};
+
+use super::Frame;
+use super::frame::{header_len, is_superframe};
+use super::snapshot::PortView;
+use crate::port::{Batch, MAX_BATCH, SendReport};
+
+/// Memory for segments.
+#[derive(Debug, Default)]
+pub(super) struct Scratch(Batch);
+
+/// Whether a frame that stays whole is short enough for a port: the MTU, the Ethernet header and
+/// the frame's own tags.
+#[inline]
+pub(super) fn fits(bytes: &[u8], mtu: u16) -> bool {
+    let length = bytes.len() - VNET_LEN;
+    // Cheap for nearly all frames; only a frame that is over without its tags is parsed again.
+    length <= usize::from(mtu) + vswitch_wire::HEADER_LEN
+        || Head::parse(&bytes[VNET_LEN..])
+            .is_ok_and(|head| length <= usize::from(mtu) + header_len(&head))
+}
+
+/// Sends a frame in need of help; returns 1 when it was too long for the port, else 0.
+#[cold]
+pub(super) fn send(
+    port: &PortView,
+    bytes: &[u8],
+    scratch: &mut Scratch,
+    report: &mut SendReport,
+) -> u64 {
+    let frame = Frame::new(bytes);
+    // Both were checked when the frame came in.
+    let Ok(head) = Head::parse(frame.ethernet()) else {
+        report.refused += 1;
+        return 0;
+    };
+    let header = frame.offload();
+    if is_superframe(&header) {
+        segment(port, &frame, &header, &head, scratch, report)
+    } else if fits(bytes, port.mtu) {
+        complete(port, bytes, &header, scratch, report);
+        0
+    } else {
+        1
+    }
+}
+
+fn complete(
+    port: &PortView,
+    bytes: &[u8],
+    header: &VnetHdr,
+    scratch: &mut Scratch,
+    report: &mut SendReport,
+) {
+    scratch.0.clear();
+    let copied = scratch.0.push_with(|room| {
+        room[..bytes.len()].copy_from_slice(bytes);
+        room[..VNET_LEN].copy_from_slice(&VnetHdr::NONE.to_bytes());
+        complete_checksum(&mut room[VNET_LEN..bytes.len()], header)
+            .map_err(std::io::Error::other)?;
+        Ok(bytes.len())
+    });
+    match copied {
+        Ok(()) => port.tx.send(&[scratch.0.get(0)], report),
+        Err(_) => report.refused += 1,
+    }
+}
+
+fn segment(
+    port: &PortView,
+    frame: &Frame<'_>,
+    header: &VnetHdr,
+    head: &Head,
+    scratch: &mut Scratch,
+    report: &mut SendReport,
+) -> u64 {
+    let Ok(plan) = SegmentPlan::new(frame.ethernet(), header, head) else {
+        report.refused += 1;
+        return 0;
+    };
+    let longest = plan.header_len() + usize::from(header.gso_size);
+    if longest > usize::from(port.mtu) + header_len(head) {
+        return 1;
+    }
+    let mut parts = SendReport::default();
+    let mut next = 0;
+    while next < plan.count() {
+        scratch.0.clear();
+        while next < plan.count() && !scratch.0.is_full() {
+            // Writing into memory cannot fail.
+            let Ok(()) = scratch
+                .0
+                .push_with(|room| Ok(write_segment(&plan, next, room)))
+            else {
+                break;
+            };
+            next += 1;
+        }
+        let mut ready: [&[u8]; MAX_BATCH] = [&[]; MAX_BATCH];
+        for (index, slot) in ready.iter_mut().enumerate().take(scratch.0.len()) {
+            *slot = scratch.0.get(index);
+        }
+        port.tx.send(&ready[..scratch.0.len()], &mut parts);
+    }
+    settle(frame.ethernet().len(), parts, report);
+    0
+}
+
+fn write_segment(plan: &SegmentPlan<'_>, index: usize, room: &mut [u8]) -> usize {
+    room[..VNET_LEN].copy_from_slice(&VnetHdr::NONE.to_bytes());
+    let payload = plan.payload(index);
+    let start = VNET_LEN + plan.header_len();
+    plan.header(index, &mut room[VNET_LEN..start]);
+    let end = start + payload.len();
+    room[start..end].copy_from_slice(payload);
+    end
+}
+
+/// Books one superframe: delivered when all parts left, else dropped by the first reason.
+fn settle(bytes: usize, parts: SendReport, report: &mut SendReport) {
+    if parts.gone > 0 {
+        report.gone += 1;
+    } else if parts.down > 0 {
+        report.down += 1;
+    } else if parts.full > 0 {
+        report.full += 1;
+    } else if parts.refused > 0 {
+        report.refused += 1;
+    } else {
+        report.frames += 1;
+        report.bytes += bytes as u64;
+    }
+}

@@ -1,0 +1,164 @@
+//! Frames received in one go.
+//!
+//! A batch is bounded in frames and in bytes: many small frames or a few superframes, one after
+//! the other in a single arena, so that the working set of a worker stays in its core's L2 cache.
+//! Each frame has room in front of it for what a later stage may push (VLAN tag, tunnel header).
+
+use std::io;
+use std::ops::Range;
+
+use vswitch_wire::VNET_LEN;
+
+/// Most frames in a batch.
+pub const MAX_BATCH: usize = 64;
+
+/// Longest frame: 65,535 bytes behind an Ethernet header with two VLAN tags.
+pub const MAX_FRAME: usize = 14 + 8 + 65_535;
+
+/// Room in front of each frame, its virtio-net header not counted.
+const HEADROOM: usize = 64;
+
+/// Bytes that one frame of any size needs.
+const LARGEST: usize = HEADROOM + VNET_LEN + MAX_FRAME;
+
+/// Two superframes, or [`MAX_BATCH`] ordinary ones.
+const ARENA: usize = 2 * LARGEST + 64 * 1024;
+
+/// Received frames, in order, each with its virtio-net header.
+#[derive(Debug)]
+pub struct Batch {
+    arena: Box<[u8]>,
+    frames: Vec<Range<usize>>,
+    used: usize,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Batch {
+    /// An empty batch. Its memory is touched only as frames come in.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            arena: vec![0; ARENA].into_boxed_slice(),
+            frames: Vec::with_capacity(MAX_BATCH),
+            used: 0,
+        }
+    }
+
+    /// Forgets all frames.
+    pub fn clear(&mut self) {
+        self.frames.clear();
+        self.used = 0;
+    }
+
+    /// Number of frames.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Whether there are no frames.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Whether a frame of any size no longer fits.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.frames.len() == MAX_BATCH || self.arena.len() - self.used < LARGEST
+    }
+
+    /// Appends what `read` puts into the buffer it is given: the virtio-net header and the frame.
+    /// It returns the number of bytes. Nothing is appended to a full batch, or when it fails.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub fn push_with(
+        &mut self,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        if self.is_full() {
+            return Ok(());
+        }
+        let start = self.used + HEADROOM;
+        let room = &mut self.arena[start..start + VNET_LEN + MAX_FRAME];
+        let length = read(room)?.min(VNET_LEN + MAX_FRAME);
+        self.frames.push(start..start + length);
+        // Whole cache lines, so that no two frames share one.
+        self.used = (start + length).next_multiple_of(64);
+        Ok(())
+    }
+
+    /// The frame at `index`, its virtio-net header included.
+    ///
+    /// # Panics
+    /// When there is no such frame.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, index: usize) -> &[u8] {
+        &self.arena[self.frames[index].clone()]
+    }
+
+    /// As [`Self::get`], to change it in place.
+    ///
+    /// # Panics
+    /// When there is no such frame.
+    #[must_use]
+    #[inline]
+    pub fn get_mut(&mut self, index: usize) -> &mut [u8] {
+        &mut self.arena[self.frames[index].clone()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(batch: &mut Batch, length: usize, byte: u8) {
+        batch
+            .push_with(|room| {
+                room[..length].fill(byte);
+                Ok(length)
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn small_frames_are_bounded_by_number() {
+        let mut batch = Batch::new();
+        for byte in 0..100 {
+            push(&mut batch, 76, byte);
+        }
+        assert_eq!(batch.len(), MAX_BATCH);
+        for (index, byte) in (0..64).enumerate() {
+            assert_eq!(batch.get(index), [byte; 76]);
+        }
+    }
+
+    #[test]
+    fn superframes_are_bounded_by_bytes() {
+        let mut batch = Batch::new();
+        for byte in 0..100 {
+            push(&mut batch, VNET_LEN + MAX_FRAME, byte);
+        }
+        assert_eq!(batch.len(), 2);
+        assert!(batch.get(0).iter().all(|&byte| byte == 0));
+        assert!(batch.get(1).iter().all(|&byte| byte == 1));
+    }
+
+    #[test]
+    fn a_failed_read_appends_nothing() {
+        let mut batch = Batch::new();
+        assert!(
+            batch
+                .push_with(|_| Err(io::ErrorKind::WouldBlock.into()))
+                .is_err()
+        );
+        assert!(batch.is_empty());
+    }
+}
