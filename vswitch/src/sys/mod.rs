@@ -1,0 +1,43 @@
+//! The kernel's facilities, one file each: everything of the project that is `unsafe` lives here.
+//!
+//! What is offered is owned (`OwnedFd` inside, closed on drop), typed ([`IfName`], [`Netns`],
+//! [`Tun`]) and explained ([`SysError`] names cause and remedy in one line). Nothing in this room
+//! knows what a port, a network or a frame is.
+//!
+//! | file | facility |
+//! |---|---|
+//! | `tun` | TAP devices: `/dev/net/tun` and its ioctls |
+//! | `fault` | what an errno of a TAP means to a port |
+//! | `ifname` | the names the kernel accepts for an interface |
+//! | `netns` | network namespaces: make, enter, pin |
+//! | `userns` | an own user namespace, for those who are not root |
+//! | `netlink` | links, addresses, routes |
+//! | `caps` | capabilities, and whether the switch can work here at all |
+//! | `proc` | processes that start inside a namespace |
+//!
+//! # Thread rule
+//!
+//! A network namespace is a property of a *thread*. Whatever looks something up in "the" namespace
+//! ([`Tun::create`], all of [`netlink`]) means that of the calling thread, and the one way to get
+//! into another is [`Netns::run`], which borrows a thread for it: the caller's thread, which may
+//! belong to a runtime or a pool, never changes its namespace.
+
+#![allow(unsafe_code)]
+
+pub mod caps;
+mod error;
+mod fault;
+mod ifname;
+pub mod netlink;
+mod netns;
+mod proc;
+mod tun;
+mod userns;
+
+pub use error::{SysError, UserNsRefusal};
+pub use fault::PortFault;
+pub use ifname::{IfName, IfNameError};
+pub use netns::{Netns, NetnsId};
+pub use proc::spawn_in;
+pub use tun::{Tun, TunOptions, VNET_HDR_LEN, offload};
+pub use userns::enter_own_namespaces;

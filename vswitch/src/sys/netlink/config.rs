@@ -1,0 +1,215 @@
+//! An interface with all that belongs to it, set in one go.
+
+use super::{change, link_index, refused, session};
+use crate::sys::{IfName, SysError};
+use ipnet::IpNet;
+use rtnetlink::{
+    Handle, LinkUnspec, RouteMessageBuilder,
+    packet_route::{
+        address::{AddressAttribute, AddressFlags, AddressHeaderFlags},
+        route::{RouteMessage, RouteScope},
+    },
+};
+use std::{
+    fs, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+/// What an existing interface shall be. `None` and empty leave a thing as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkConfig {
+    /// Which interface.
+    pub name: IfName,
+    /// Its MAC address.
+    pub mac: Option<[u8; 6]>,
+    /// Its MTU in bytes, without Ethernet header.
+    pub mtu: Option<u32>,
+    /// The length of its queue in frames; for a TAP also the size of the ring that the switch reads.
+    pub txqueuelen: Option<u32>,
+    /// Host addresses with their prefix length. One that is there already is fine.
+    pub addresses: Vec<IpNet>,
+    /// Routes through this interface. One that is there already is replaced. They need `up`.
+    pub routes: Vec<RouteConfig>,
+    /// Whether to set it up. `false` leaves it as it is.
+    pub up: bool,
+    /// Whether to switch IPv6 off, which also keeps the kernel from giving it a link-local address.
+    pub disable_ipv6: bool,
+}
+
+/// A route through an interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteConfig {
+    /// The destination; `0.0.0.0/0` or `::/0` is the default route.
+    pub dst: IpNet,
+    /// The gateway, or `None` for what is on the link itself. Of the same family as `dst`.
+    pub via: Option<IpAddr>,
+}
+
+impl LinkConfig {
+    /// A configuration that changes nothing yet.
+    #[must_use]
+    pub fn new(name: IfName) -> Self {
+        Self {
+            name,
+            mac: None,
+            mtu: None,
+            txqueuelen: None,
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            up: false,
+            disable_ipv6: false,
+        }
+    }
+}
+
+impl RouteConfig {
+    /// The default route of the gateway's family.
+    #[must_use]
+    pub fn default_via(gateway: IpAddr) -> Self {
+        let dst = match gateway {
+            IpAddr::V4(_) => IpNet::V4(ipnet::Ipv4Net::default()),
+            IpAddr::V6(_) => IpNet::V6(ipnet::Ipv6Net::default()),
+        };
+        Self {
+            dst,
+            via: Some(gateway),
+        }
+    }
+
+    fn message(&self, index: u32) -> Result<RouteMessage, SysError> {
+        // The host part of the destination must be zero.
+        match (self.dst.trunc(), self.via) {
+            (IpNet::V4(dst), None) => Ok(RouteMessageBuilder::<Ipv4Addr>::new()
+                .destination_prefix(dst.addr(), dst.prefix_len())
+                .scope(RouteScope::Link)
+                .output_interface(index)
+                .build()),
+            (IpNet::V4(dst), Some(IpAddr::V4(via))) => Ok(RouteMessageBuilder::<Ipv4Addr>::new()
+                .destination_prefix(dst.addr(), dst.prefix_len())
+                .gateway(via)
+                .output_interface(index)
+                .build()),
+            (IpNet::V6(dst), None) => Ok(RouteMessageBuilder::<Ipv6Addr>::new()
+                .destination_prefix(dst.addr(), dst.prefix_len())
+                .output_interface(index)
+                .build()),
+            (IpNet::V6(dst), Some(IpAddr::V6(via))) => Ok(RouteMessageBuilder::<Ipv6Addr>::new()
+                .destination_prefix(dst.addr(), dst.prefix_len())
+                .gateway(via)
+                .output_interface(index)
+                .build()),
+            (dst, Some(via)) => Err(SysError::MixedRoute { dst, via }),
+        }
+    }
+}
+
+/// Makes an interface of the calling thread's namespace what `config` says, in the order that the
+/// kernel wants: IPv6 off, MAC, MTU and queue, addresses, up, routes.
+///
+/// # Errors
+///
+/// [`SysError::NoSuchLink`], [`SysError::MixedRoute`] (before anything is changed),
+/// [`SysError::NeedsCapability`], [`SysError::Netlink`]. What was set before a failure stays set; who
+/// made the interface removes it.
+pub fn configure_link(config: &LinkConfig) -> Result<(), SysError> {
+    session(async |handle| {
+        let name = &config.name;
+        let index = link_index(&handle, name).await?;
+        let routes = config
+            .routes
+            .iter()
+            .map(|route| Ok((route, route.message(index)?)))
+            .collect::<Result<Vec<_>, SysError>>()?;
+        if config.disable_ipv6 {
+            disable_ipv6(name)?;
+        }
+        set_properties(&handle, index, config).await?;
+        for address in &config.addresses {
+            add_address(&handle, index, name, *address).await?;
+        }
+        if config.up {
+            let message = LinkUnspec::new_with_index(index).up().build();
+            change(&handle, message, || format!("set {name} up")).await?;
+        }
+        for (route, message) in routes {
+            let what = || match route.via {
+                Some(via) => format!("add the route to {} via {via} on {name}", route.dst),
+                None => format!("add the route to {} on {name}", route.dst),
+            };
+            let request = handle.route().add(message).replace();
+            request.execute().await.map_err(|e| refused(what(), e))?;
+        }
+        Ok(())
+    })
+}
+
+async fn set_properties(handle: &Handle, index: u32, config: &LinkConfig) -> Result<(), SysError> {
+    let mut message = LinkUnspec::new_with_index(index);
+    if let Some(mac) = config.mac {
+        message = message.address(mac.to_vec());
+    }
+    if let Some(mtu) = config.mtu {
+        message = message.mtu(mtu);
+    }
+    if let Some(len) = config.txqueuelen {
+        message = message.txqueuelen(len);
+    }
+    change(handle, message.build(), || {
+        let LinkConfig {
+            name,
+            mac,
+            mtu,
+            txqueuelen,
+            ..
+        } = config;
+        let mut what = format!("set of {name}");
+        if let Some([a, b, c, d, e, f]) = mac {
+            what += &format!(" the MAC {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}");
+        }
+        if let Some(mtu) = mtu {
+            what += &format!(" the MTU {mtu}");
+        }
+        if let Some(len) = txqueuelen {
+            what += &format!(" the queue length {len}");
+        }
+        what
+    })
+    .await
+}
+
+async fn add_address(
+    handle: &Handle,
+    index: u32,
+    name: &IfName,
+    net: IpNet,
+) -> Result<(), SysError> {
+    let mut request = handle
+        .address()
+        .add(index, net.addr(), net.prefix_len())
+        .replace();
+    if net.addr().is_ipv6() {
+        // Without IFA_F_NODAD the address is "tentative" for a second or two: duplicate address
+        // detection (RFC 4862, 5.4) waits whether somebody else claims it, and until then nothing can
+        // bind to it or answer. Our addresses come from an allocator that gives each only once, and
+        // a container expects to use its network as soon as it runs.
+        let message = request.message_mut();
+        message.header.flags |= AddressHeaderFlags::Nodad;
+        message
+            .attributes
+            .push(AddressAttribute::Flags(AddressFlags::Nodad));
+    }
+    request
+        .execute()
+        .await
+        .map_err(|e| refused(format!("add the address {net} to {name}"), e))
+}
+
+/// `net.ipv6.conf.NAME.disable_ipv6=1`. `/proc/sys/net` shows the namespace of the *thread* that looks.
+fn disable_ipv6(name: &IfName) -> Result<(), SysError> {
+    let path = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
+    match fs::write(&path, "1") {
+        // A kernel without IPv6 has it off already.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.map_err(|e| SysError::io(format!("switch IPv6 off on {name} ({path})"), e)),
+    }
+}
