@@ -27,7 +27,6 @@
 pub mod caps;
 mod error;
 mod fault;
-mod fd;
 mod ifname;
 pub mod netlink;
 mod netns;
@@ -37,7 +36,6 @@ mod userns;
 
 pub use error::{SysError, UserNsRefusal};
 pub use fault::PortFault;
-pub use fd::set_nonblocking;
 pub use ifname::{IfName, IfNameError};
 pub use netns::{Netns, NetnsId};
 pub use proc::spawn_in;
