@@ -7,6 +7,7 @@
 //! | file | facility |
 //! |---|---|
 //! | `tun` | TAP devices: `/dev/net/tun` and its ioctls |
+//! | `fd` | flags of descriptors that other crates opened |
 //! | `fault` | what an errno of a TAP means to a port |
 //! | `ifname` | the names the kernel accepts for an interface |
 //! | `netns` | network namespaces: make, enter, pin |
@@ -27,6 +28,7 @@
 pub mod caps;
 mod error;
 mod fault;
+mod fd;
 mod ifname;
 pub mod netlink;
 mod netns;
@@ -36,6 +38,7 @@ mod userns;
 
 pub use error::{SysError, UserNsRefusal};
 pub use fault::PortFault;
+pub use fd::set_nonblocking;
 pub use ifname::{IfName, IfNameError};
 pub use netns::{Netns, NetnsId};
 pub use proc::spawn_in;
