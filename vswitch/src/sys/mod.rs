@@ -39,5 +39,5 @@ pub use fault::PortFault;
 pub use ifname::{IfName, IfNameError};
 pub use netns::{Netns, NetnsId};
 pub use proc::spawn_in;
-pub use tun::{Tun, TunOptions, VNET_HDR_LEN, offload};
+pub use tun::{TapFactory, Tun, TunOptions, VNET_HDR_LEN, offload};
 pub use userns::enter_own_namespaces;
