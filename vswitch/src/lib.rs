@@ -4,13 +4,11 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`sys`] | all `unsafe`: one file per kernel facility |
-//! | [`port`] | how frames come in and go out |
-//! | [`datapath`] | the life of a frame; start at [`datapath::Ingress::forward`] |
-//! | [`proto`] | control protocols as state machines without I/O |
+//! | [`api`] | front-ends, each only a translation to a command |
 //! | [`control`] | the only writer: networks, sandboxes, endpoints, addresses |
-//! | [`service`] | what the switch answers itself |
-//! | [`api`] | front-ends: the control socket, its client, the daemon |
+//! | [`datapath`] | the life of a frame; start at [`datapath::Ingress::forward`] |
+//! | [`port`] | how frames come in and go out |
+//! | [`sys`] | all `unsafe`: one file per kernel facility |
 //!
 //! `ARCHITECTURE.md` beside this crate draws the whole house.
 
@@ -18,6 +16,4 @@ pub mod api;
 pub mod control;
 pub mod datapath;
 pub mod port;
-pub mod proto;
-pub mod service;
 pub mod sys;

@@ -1,0 +1,185 @@
+//! What is measured: iperf3 between the candidate's two hosts, and round trips.
+
+use std::fmt;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use vswitch::sys::spawn_in;
+
+use crate::candidate::Candidate;
+use crate::latency;
+
+/// Congestion control of the hosts' TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Congestion {
+    Cubic,
+    Bbr,
+}
+
+impl Congestion {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Cubic => "cubic",
+            Self::Bbr => "bbr",
+        }
+    }
+}
+
+/// One kind of measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// iperf3 TCP from `a` to `b`.
+    Tcp { flows: u8, congestion: Congestion },
+    /// iperf3 UDP with 64-byte datagrams as fast as the sender can: what arrives.
+    SmallUdp,
+    /// The median round trip of a small datagram.
+    RoundTrip,
+}
+
+impl Load {
+    /// All of them, in the order of the report.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Tcp {
+            flows: 1,
+            congestion: Congestion::Cubic,
+        },
+        Self::Tcp {
+            flows: 1,
+            congestion: Congestion::Bbr,
+        },
+        Self::Tcp {
+            flows: 8,
+            congestion: Congestion::Cubic,
+        },
+        Self::Tcp {
+            flows: 8,
+            congestion: Congestion::Bbr,
+        },
+        Self::SmallUdp,
+        Self::RoundTrip,
+    ];
+
+    /// Unit of the figures.
+    pub(crate) const fn unit(self) -> &'static str {
+        match self {
+            Self::Tcp { .. } => "Gbit/s",
+            Self::SmallUdp => "k datagrams/s",
+            Self::RoundTrip => "µs",
+        }
+    }
+
+    /// What the ratio to the kernel's bridge has to be: at least, or for times at most.
+    pub(crate) const fn goal(self) -> Option<f64> {
+        match self {
+            Self::Tcp {
+                flows: 1,
+                congestion: Congestion::Cubic,
+            } => Some(0.9),
+            Self::Tcp {
+                flows: 1,
+                congestion: Congestion::Bbr,
+            } => Some(0.65),
+            Self::Tcp {
+                congestion: Congestion::Cubic,
+                ..
+            } => Some(0.35),
+            Self::Tcp {
+                congestion: Congestion::Bbr,
+                ..
+            } => None,
+            Self::SmallUdp => Some(0.5),
+            Self::RoundTrip => Some(4.0),
+        }
+    }
+
+    /// Whether a smaller figure is better.
+    pub(crate) const fn is_time(self) -> bool {
+        matches!(self, Self::RoundTrip)
+    }
+
+    /// Measures once.
+    pub(crate) fn run(self, candidate: &Candidate, time: Duration) -> Result<f64> {
+        match self {
+            Self::Tcp { flows, congestion } => tcp(candidate, time, flows, congestion),
+            Self::SmallUdp => small_udp(candidate, time),
+            Self::RoundTrip => latency::median_round_trip(candidate),
+        }
+    }
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            Self::Tcp {
+                flows: 1,
+                congestion,
+            } => format!("TCP 1 flow, {}", congestion.name()),
+            Self::Tcp { flows, congestion } => format!("TCP {flows} flows, {}", congestion.name()),
+            Self::SmallUdp => "UDP 64 bytes, delivered".to_owned(),
+            Self::RoundTrip => "round trip, median".to_owned(),
+        };
+        f.pad(&text)
+    }
+}
+
+fn tcp(candidate: &Candidate, time: Duration, flows: u8, congestion: Congestion) -> Result<f64> {
+    let flows = flows.to_string();
+    let end = iperf3(candidate, time, &["-P", &flows, "-C", congestion.name()])?;
+    let used = end["sender_tcp_congestion"].as_str().unwrap_or("unknown");
+    if used != congestion.name() {
+        bail!("the kernel used {used} instead of {}", congestion.name());
+    }
+    Ok(number(&end["sum_received"]["bits_per_second"])? / 1e9)
+}
+
+fn small_udp(candidate: &Candidate, time: Duration) -> Result<f64> {
+    let end = iperf3(candidate, time, &["-u", "-b", "0", "-l", "64"])?;
+    let sum = &end["sum"];
+    let arrived = number(&sum["packets"])? - number(&sum["lost_packets"])?;
+    Ok(arrived / number(&sum["seconds"])? / 1e3)
+}
+
+fn number(value: &Value) -> Result<f64> {
+    value
+        .as_f64()
+        .with_context(|| format!("iperf3 gave {value} where a number belongs"))
+}
+
+/// Runs a server that serves once and a client; returns the `end` part of the client's JSON.
+fn iperf3(candidate: &Candidate, time: Duration, options: &[&str]) -> Result<Value> {
+    let mut server = spawn_in(
+        &candidate.b,
+        Command::new("iperf3")
+            .args(["-s", "-1", "--forceflush"])
+            .stdout(Stdio::piped()),
+    )
+    .context("cannot run iperf3: install it")?;
+    let output = server.stdout.take().context("the server has no output")?;
+    let mut output = BufReader::new(output);
+    let mut line = String::new();
+    while !line.contains("Server listening") {
+        line.clear();
+        if output.read_line(&mut line)? == 0 {
+            bail!("the iperf3 server ended: {}", server.wait()?);
+        }
+    }
+    let seconds = time.as_secs().to_string();
+    let mut client = Command::new("iperf3");
+    client
+        .args(["-J", "-t", &seconds, "-c", &Candidate::B.to_string()])
+        .args(options);
+    let client = spawn_in(&candidate.a, client.stdout(Stdio::piped()))?.wait_with_output()?;
+    if !client.status.success() {
+        server.kill()?;
+    }
+    output.read_to_string(&mut line)?;
+    server.wait()?;
+    let mut json: Value = serde_json::from_slice(&client.stdout)?;
+    if let Some(error) = json["error"].as_str() {
+        bail!("iperf3: {error}");
+    }
+    Ok(json["end"].take())
+}
