@@ -3,6 +3,7 @@
 use super::Context;
 use crate::{print, table::printable};
 use anyhow::anyhow;
+use std::fmt::Display;
 use vswitch::{
     api::types::{Event, EventKind},
     port::PortId,
@@ -46,10 +47,9 @@ fn text(event: &Event) -> String {
             ipv4,
             ipv6,
         } => {
-            let mut words = vec![format!("{network} {sandbox}/{ifname} port {port} {mac}")];
-            words.extend(ipv4.map(|address| address.to_string()));
-            words.extend(ipv6.map(|address| address.to_string()));
-            ("endpoint-connect", words.join(" "))
+            let mut about = link(network, &format!("{sandbox}/{ifname}"), *port);
+            about.push_str(&format!(" {mac}{}{}", address(*ipv4), address(*ipv6)));
+            ("endpoint-connect", about)
         }
         EventKind::EndpointDisconnect {
             network,
@@ -97,6 +97,10 @@ fn text(event: &Event) -> String {
 
 fn named(name: &str, id: &str) -> String {
     format!("{name} {}", print::short_id(id))
+}
+
+fn address(address: Option<impl Display>) -> String {
+    address.map_or_else(String::new, |address| format!(" {address}"))
 }
 
 fn link(network: &str, name: &str, port: PortId) -> String {
