@@ -37,8 +37,8 @@ Exit status: 0 done, 1 refused or failed (one line on stderr says why), 2 wrong 
 
 /// A virtual switch in userspace: joins containers on TAP devices, without a kernel bridge.
 ///
-/// A *sandbox* is a network namespace, as a container has one. A *network* is a broadcast domain of
-/// the switch. Connecting a sandbox to a network gives it an interface (eth0, eth1, ...) with a MAC
+/// A sandbox is a network namespace, as a container has one. A network is a broadcast domain of the
+/// switch. Connecting a sandbox to a network gives it an interface (eth0, eth1, ...) with a MAC
 /// and an IP address; the other end of that interface is a port of the switch.
 #[derive(Debug, Parser)]
 #[command(name = "vswitch", version, after_help = EXAMPLES, max_term_width = 100)]

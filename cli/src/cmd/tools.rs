@@ -23,7 +23,7 @@ pub(crate) fn completions(args: &Completions) -> anyhow::Result<ExitCode> {
 pub(crate) fn man(args: &Man) -> anyhow::Result<ExitCode> {
     write_pages(&args.directory).with_context(|| {
         format!(
-            "cannot write the man pages into {}",
+            "cannot write the man pages into {} (give a directory that can be written)",
             args.directory.display()
         )
     })?;

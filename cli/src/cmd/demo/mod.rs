@@ -29,7 +29,8 @@ use super::{
     block_on,
     process::{Stop, ended_by},
 };
-use anyhow::Context as _;
+use crate::{exit, print::StdoutClosed};
+use anyhow::{Context as _, anyhow};
 use show::Show;
 use stage::Stage;
 use std::process::ExitCode;
@@ -54,15 +55,20 @@ async fn perform(own: bool) -> anyhow::Result<ExitCode> {
         signal = stop.next() => Ok(ended_by(signal)),
     };
     // From here on a second Ctrl-C is not looked at: clearing takes a moment and has an end.
-    let cleared = stage.clear().await.context("demo: clearing up");
+    let cleared = stage.clear().await.context("clearing up");
     match (told, cleared) {
         (Ok(status), Ok(proof)) => {
             show.heading("Cleared up. What is left of it:")?;
-            show.text(&proof)?;
+            show.text(proof)?;
             Ok(status)
         }
-        // The first error is the one to tell; the second would hide it, and often comes from it.
-        (Err(error), _) => Err(error.context("demo")),
-        (Ok(_), Err(error)) => Err(error),
+        (Err(error), Ok(_)) => Err(error.context("demo")),
+        // The second is often the cause of the first: a daemon that died.
+        (Err(error), Err(left)) if !error.is::<StdoutClosed>() => Err(anyhow!(
+            "demo: {}; {}",
+            exit::text(&error),
+            exit::text(&left)
+        )),
+        (_, Err(left)) => Err(left.context("demo")),
     }
 }

@@ -12,7 +12,7 @@ use super::super::{
     process::{ended, pass_on},
     run::random,
 };
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use rustix::process::Signal;
 use std::{
     collections::HashSet,
@@ -29,6 +29,8 @@ use vswitch::{
     sys::{Netns, NetnsId},
 };
 
+/// The daemon's socket, in our directory.
+const SOCKET: &str = "vswitch.sock";
 /// The daemon has this long to answer, and later to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks whether the daemon answers.
@@ -66,7 +68,7 @@ impl Stage {
 
     /// Where the daemon listens.
     pub(crate) fn socket(&self) -> PathBuf {
-        self.directory.join("vswitch.sock")
+        self.directory.join(SOCKET)
     }
 
     fn log(&self) -> PathBuf {
@@ -97,16 +99,17 @@ impl Stage {
             .context("cannot start the daemon")?;
         let child = self.daemon.insert(child);
         let deadline = Instant::now() + PATIENCE;
-        let socket = self.directory.join("vswitch.sock");
+        let socket = self.directory.join(SOCKET);
         loop {
             match Client::connect(&socket).await {
                 Ok(client) => return Ok(client),
                 Err(error) if Instant::now() > deadline => {
-                    return Err(anyhow!(error).context("the daemon does not answer"));
+                    return Err(anyhow::Error::new(error).context("the daemon does not answer"));
                 }
                 Err(_) => {}
             }
             if let Some(status) = child.try_wait()? {
+                self.daemon = None;
                 let why = last_line(&self.log()).unwrap_or_else(|| status.to_string());
                 bail!("the daemon did not start: {why}");
             }
@@ -122,24 +125,24 @@ impl Stage {
     }
 
     /// Ends the daemon, removes what it left, and says what was found gone.
-    pub(crate) async fn clear(mut self) -> anyhow::Result<String> {
+    pub(crate) async fn clear(mut self) -> anyhow::Result<&'static str> {
+        let started = self.daemon.is_some();
         let mut left = Vec::new();
-        match self.daemon.take() {
-            Some(daemon) => left.extend(end(daemon).await),
-            None => left.push("the daemon had not been started".to_owned()),
+        if let Some(daemon) = self.daemon.take() {
+            left.extend(end(daemon).await);
         }
         left.extend(self.look());
         self.remove()?;
-        if self.directory.exists() {
-            left.push(format!("{} is still there", self.directory.display()));
+        if let Some(pid) = self.inhabitants().first() {
+            bail!("process {pid} is still in a sandbox; end it with `kill {pid}`");
         }
-        match &left[..] {
-            [] => Ok(
+        match (&left[..], started) {
+            ([], true) => Ok(
                 "nothing: the daemon ended with status 0, its socket and directory are gone,\n\
-                 no namespace is mounted, no process is in one"
-                    .to_owned(),
+                 no namespace is mounted, no process is in one",
             ),
-            left => Err(anyhow!("{}", left.join("; "))),
+            ([], false) => Ok("nothing: the daemon had not been started"),
+            (left, _) => bail!("{} (all of it is removed now)", left.join("; ")),
         }
     }
 
@@ -147,16 +150,13 @@ impl Stage {
     fn look(&self) -> Vec<String> {
         let mut left = Vec::new();
         if self.socket().exists() {
-            left.push("the daemon left its socket".to_owned());
+            left.push("it left its socket".to_owned());
         }
         let directory = self.directory.display().to_string();
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         for mount in mounts.lines().filter(|line| line.contains(&directory)) {
             let point = mount.split(' ').nth(4).unwrap_or(mount);
-            left.push(format!("the daemon left the mount {point}"));
-        }
-        for pid in self.inhabitants() {
-            left.push(format!("process {pid} is still in a sandbox"));
+            left.push(format!("it left the mount {point}"));
         }
         left
     }
@@ -186,7 +186,12 @@ impl Stage {
 
 /// Ends the daemon, by force if need be; says what was wrong with its end.
 async fn end(mut daemon: Child) -> Option<String> {
-    pass_on(&daemon, Signal::TERM);
+    match daemon.try_wait() {
+        // Its number is its own only as long as it is not reaped.
+        Ok(None) => pass_on(&daemon, Signal::TERM),
+        Ok(Some(status)) => return Some(format!("the daemon had ended with {status}")),
+        Err(error) => return Some(format!("cannot wait for the daemon: {error}")),
+    }
     let status: io::Result<ExitStatus> = match timeout(PATIENCE, ended(&mut daemon)).await {
         Ok(status) => status,
         Err(_) => {

@@ -18,8 +18,9 @@ use tokio::{
 };
 use vswitch::sys::{Netns, spawn_in};
 
-/// iperf3 starts within this.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// A server starts, and a client ends, well within this. Without a switch TCP would go on trying for
+/// a quarter of an hour.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// SIGPIPE: the reader of our stdout has gone.
 const SIGPIPE: i32 = 13;
@@ -61,7 +62,10 @@ impl Tool {
 
     /// Waits for a good end.
     async fn succeed(&mut self, line: &str) -> anyhow::Result<()> {
-        let status = ended(&mut self.0).await?;
+        let Ok(status) = timeout(PATIENCE, ended(&mut self.0)).await else {
+            bail!("`{line}` does not come to an end: the sandboxes do not reach one another");
+        };
+        let status = status?;
         match status.signal() {
             _ if status.success() => Ok(()),
             Some(SIGPIPE) => Err(StdoutClosed.into()),
