@@ -1,7 +1,7 @@
 //! `vswitch`, the one binary: the daemon, and the command line that talks to it.
 //!
 //! The way of a command: [`args`] reads it (a wrong word ends here, status 2), [`cmd`] does it over the
-//! control socket, [`print`] and [`table`] show the reply. Errors travel as `anyhow` up to [`exit`],
+//! control socket, [`mod@print`] and [`table`] show the reply. Errors travel as `anyhow` up to [`exit`],
 //! which makes one line and a status of them. Only `daemon` and `demo` do more than translate.
 //!
 //! # Thread rule

@@ -7,7 +7,7 @@ use crate::{
     },
     print,
 };
-use anyhow::Context as _;
+use anyhow::anyhow;
 use clap::CommandFactory;
 use std::{fs, path::Path, process::ExitCode};
 
@@ -21,11 +21,9 @@ pub(crate) fn completions(args: &Completions) -> anyhow::Result<ExitCode> {
 
 /// Writes a page for the program and for each command: `vswitch.1`, `vswitch-network.1`, ...
 pub(crate) fn man(args: &Man) -> anyhow::Result<ExitCode> {
-    write_pages(&args.directory).with_context(|| {
-        format!(
-            "cannot write the man pages into {} (give a directory that can be written)",
-            args.directory.display()
-        )
+    write_pages(&args.directory).map_err(|error| {
+        let directory = args.directory.display();
+        anyhow!("cannot write the man pages into {directory}: {error}; choose another directory")
     })?;
     Ok(ExitCode::SUCCESS)
 }

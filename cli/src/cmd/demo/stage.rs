@@ -12,7 +12,7 @@ use super::super::{
     process::{ended, pass_on},
     run::random,
 };
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use rustix::process::Signal;
 use std::{
     collections::HashSet,
@@ -50,15 +50,11 @@ impl Stage {
         let name = format!("vswitch-demo-{:08x}", random() & 0xffff_ffff);
         let directory = std::env::temp_dir().join(name);
         // Not recursive: fails if somebody has put something there.
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&directory)
-            .with_context(|| {
-                format!(
-                    "cannot make {}: set TMPDIR to a directory that can be written",
-                    directory.display()
-                )
-            })?;
+        let made = DirBuilder::new().mode(0o700).create(&directory);
+        made.map_err(|error| {
+            let directory = directory.display();
+            anyhow!("cannot make {directory}: {error}; set TMPDIR to a directory of yours")
+        })?;
         Ok(Self {
             directory,
             daemon: None,
