@@ -1,2 +1,6 @@
 //! The one integration binary: the real daemon, real namespaces, real TAP devices. It needs the
 //! capabilities of root over its own network and mount namespace; `tests/run` sees to that.
+
+mod connectivity;
+mod isolation;
+mod throughput;

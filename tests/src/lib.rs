@@ -9,6 +9,7 @@
 //!   that would be the fault of the machine or of the harness.
 //! - Tests run in parallel threads. Those that measure hold the machine alone (see [`guard`]).
 
+pub mod bench;
 pub mod cli;
 pub mod daemon;
 pub mod deadline;
