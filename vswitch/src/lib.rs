@@ -4,12 +4,16 @@
 //!
 //! | room | what lives there |
 //! |---|---|
-//! | [`sys`] | all `unsafe`: one file per kernel facility |
-//! | [`port`] | how frames come in and go out |
+//! | [`api`] | front-ends, each only a translation to a command |
+//! | [`control`] | the only writer: networks, sandboxes, endpoints, addresses |
 //! | [`datapath`] | the life of a frame; start at [`datapath::Ingress::forward`] |
+//! | [`port`] | how frames come in and go out |
+//! | [`sys`] | all `unsafe`: one file per kernel facility |
 //!
 //! `ARCHITECTURE.md` beside this crate draws the whole house.
 
+pub mod api;
+pub mod control;
 pub mod datapath;
 pub mod port;
 pub mod sys;

@@ -1,0 +1,419 @@
+//! A small client of the control socket.
+//!
+//! One connection for each request; the server closes it after the reply, which makes HTTP/1.1 small: a head, and a body
+//! of the announced length. All functions are async and need a tokio runtime with I/O enabled.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::UnixStream,
+};
+
+use super::{
+    exchange::{Answer, exchange},
+    types::{
+        Connect, Connected, Created, Disconnect, Disconnected, ErrorBody, ErrorKind, Event, FdbAdd,
+        FdbEntry, FdbFlush, FdbRemove, FdbStats, Flushed, NetworkCreate, NetworkInspect,
+        NetworkSummary, PortInfo, Pruned, SandboxCreate, SandboxInspect, SandboxSummary, Status,
+    },
+};
+
+/// Why a request got no good reply.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// No daemon answers at the socket.
+    #[error("cannot reach the switch at {}: {source}; start it with `vswitch daemon`", path.display())]
+    Unreachable {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The socket is there, but not for us.
+    #[error("cannot reach the switch at {}: {source}; run as root, or as a member of the socket's group", path.display())]
+    Denied {
+        /// The socket.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The daemon refused or failed; its text is complete.
+    #[error("{message}")]
+    Server {
+        /// For programs.
+        kind: ErrorKind,
+        /// One line: what, why, what to do.
+        message: String,
+    },
+    /// The connection broke in the middle of a reply.
+    #[error("the switch closed the connection: {0}; look at the daemon's log")]
+    Broken(#[from] std::io::Error),
+    /// What came back is not what this client understands.
+    #[error("unexpected reply of the switch: {0}; are client and daemon of the same version?")]
+    Protocol(String),
+}
+
+impl ClientError {
+    /// The kind of an error that the daemon reported.
+    pub fn kind(&self) -> Option<ErrorKind> {
+        match self {
+            Self::Server { kind, .. } => Some(*kind),
+            Self::Unreachable { .. }
+            | Self::Denied { .. }
+            | Self::Broken(_)
+            | Self::Protocol(_) => None,
+        }
+    }
+}
+
+/// A control socket.
+#[derive(Clone, Debug)]
+pub struct Client {
+    path: PathBuf,
+}
+
+/// Events as they happen.
+#[derive(Debug)]
+pub struct EventStream {
+    lines: BufReader<UnixStream>,
+}
+
+impl EventStream {
+    /// The next event; `None` when the daemon has closed the stream. When the future is dropped before it is ready,
+    /// the stream cannot be used any more.
+    pub async fn next(&mut self) -> Option<Result<Event, ClientError>> {
+        let mut line = String::new();
+        match self.lines.read_line(&mut line).await {
+            Ok(0) => None,
+            Ok(_) => Some(
+                serde_json::from_str(&line)
+                    .map_err(|error| ClientError::Protocol(error.to_string())),
+            ),
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+}
+
+const NOTHING: Option<&()> = None;
+
+impl Client {
+    /// A client of the daemon behind the socket.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] or [`ClientError::Denied`] when nobody accepts connections there.
+    pub async fn connect(path: impl AsRef<Path>) -> Result<Self, ClientError> {
+        let client = Self {
+            path: path.as_ref().to_owned(),
+        };
+        client.open().await.map(|_| client)
+    }
+
+    /// Path of the socket.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    async fn open(&self) -> Result<UnixStream, ClientError> {
+        UnixStream::connect(&self.path).await.map_err(|source| {
+            let path = self.path.clone();
+            if source.kind() == std::io::ErrorKind::PermissionDenied {
+                ClientError::Denied { path, source }
+            } else {
+                ClientError::Unreachable { path, source }
+            }
+        })
+    }
+
+    /// Sends a request and gives back a success.
+    async fn ask(
+        &self,
+        method: &str,
+        target: &str,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<Answer, ClientError> {
+        let body = body.map(serde_json::to_vec).transpose();
+        let body = body.map_err(|error| ClientError::Protocol(error.to_string()))?;
+        let answer = exchange(self.open().await?, method, target, body.as_deref()).await?;
+        if (200..300).contains(&answer.status) {
+            return Ok(answer);
+        }
+        let status = answer.status;
+        let error: ErrorBody = serde_json::from_slice(&answer.body().await?).map_err(|_| {
+            ClientError::Protocol(format!("status {status} without an explanation"))
+        })?;
+        Err(ClientError::Server {
+            kind: error.kind,
+            message: error.error,
+        })
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        target: &str,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<T, ClientError> {
+        let bytes = self.ask(method, target, body).await?.body().await?;
+        serde_json::from_slice(&bytes).map_err(|error| ClientError::Protocol(error.to_string()))
+    }
+
+    async fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {
+        self.call("GET", target, NOTHING).await
+    }
+
+    /// `GET /v1/status`.
+    ///
+    /// # Errors
+    /// See [`ClientError`], as for all calls.
+    pub async fn status(&self) -> Result<Status, ClientError> {
+        self.get("/v1/status").await
+    }
+
+    /// `GET /v1/networks`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn networks(&self) -> Result<Vec<NetworkSummary>, ClientError> {
+        self.get("/v1/networks").await
+    }
+
+    /// `GET /v1/networks/{network}`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn network(&self, network: &str) -> Result<NetworkInspect, ClientError> {
+        self.get(&network_path(network, "")).await
+    }
+
+    /// `POST /v1/networks`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn create_network(&self, create: &NetworkCreate) -> Result<Created, ClientError> {
+        self.call("POST", "/v1/networks", Some(create)).await
+    }
+
+    /// `DELETE /v1/networks/{network}`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn remove_network(&self, network: &str) -> Result<(), ClientError> {
+        self.ask("DELETE", &network_path(network, ""), NOTHING)
+            .await
+            .map(|_| ())
+    }
+
+    /// `POST /v1/networks/prune`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn prune_networks(&self) -> Result<Pruned, ClientError> {
+        self.call("POST", "/v1/networks/prune", NOTHING).await
+    }
+
+    /// `POST /v1/networks/{network}/connect`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn connect_endpoint(
+        &self,
+        network: &str,
+        connect: &Connect,
+    ) -> Result<Connected, ClientError> {
+        self.call("POST", &network_path(network, "/connect"), Some(connect))
+            .await
+    }
+
+    /// `POST /v1/networks/{network}/disconnect`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn disconnect_endpoint(
+        &self,
+        network: &str,
+        sandbox: &str,
+    ) -> Result<Disconnected, ClientError> {
+        let disconnect = Disconnect {
+            sandbox: sandbox.to_owned(),
+        };
+        self.call(
+            "POST",
+            &network_path(network, "/disconnect"),
+            Some(&disconnect),
+        )
+        .await
+    }
+
+    /// `GET /v1/sandboxes`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn sandboxes(&self) -> Result<Vec<SandboxSummary>, ClientError> {
+        self.get("/v1/sandboxes").await
+    }
+
+    /// `GET /v1/sandboxes/{sandbox}`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn sandbox(&self, sandbox: &str) -> Result<SandboxInspect, ClientError> {
+        self.get(&format!("/v1/sandboxes/{}", escaped(sandbox)))
+            .await
+    }
+
+    /// `POST /v1/sandboxes`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn create_sandbox(&self, name: &str) -> Result<Created, ClientError> {
+        self.call(
+            "POST",
+            "/v1/sandboxes",
+            Some(&SandboxCreate {
+                name: name.to_owned(),
+            }),
+        )
+        .await
+    }
+
+    /// `DELETE /v1/sandboxes/{sandbox}`; with `force` it is disconnected first.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn remove_sandbox(
+        &self,
+        sandbox: &str,
+        force: bool,
+    ) -> Result<Disconnected, ClientError> {
+        let query = if force { "?force=true" } else { "" };
+        self.call(
+            "DELETE",
+            &format!("/v1/sandboxes/{}{query}", escaped(sandbox)),
+            NOTHING,
+        )
+        .await
+    }
+
+    /// `GET /v1/ports`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn ports(&self) -> Result<Vec<PortInfo>, ClientError> {
+        self.get("/v1/ports").await
+    }
+
+    /// `GET /v1/ports/{port}`: number or name.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn port(&self, port: &str) -> Result<PortInfo, ClientError> {
+        self.get(&format!("/v1/ports/{}", escaped(port))).await
+    }
+
+    /// `GET /v1/networks/{network}/fdb`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn fdb(&self, network: &str) -> Result<Vec<FdbEntry>, ClientError> {
+        self.get(&network_path(network, "/fdb")).await
+    }
+
+    /// `GET /v1/networks/{network}/fdb/stats`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn fdb_stats(&self, network: &str) -> Result<FdbStats, ClientError> {
+        self.get(&network_path(network, "/fdb/stats")).await
+    }
+
+    /// `POST /v1/networks/{network}/fdb`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn fdb_add(&self, network: &str, add: &FdbAdd) -> Result<(), ClientError> {
+        self.ask("POST", &network_path(network, "/fdb"), Some(add))
+            .await
+            .map(|_| ())
+    }
+
+    /// `DELETE /v1/networks/{network}/fdb`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn fdb_remove(&self, network: &str, remove: &FdbRemove) -> Result<(), ClientError> {
+        self.ask("DELETE", &network_path(network, "/fdb"), Some(remove))
+            .await
+            .map(|_| ())
+    }
+
+    /// `POST /v1/networks/{network}/fdb/flush`.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn fdb_flush(&self, network: &str, flush: &FdbFlush) -> Result<Flushed, ClientError> {
+        self.call("POST", &network_path(network, "/fdb/flush"), Some(flush))
+            .await
+    }
+
+    /// `GET /v1/events`: every event from the moment at which this returns.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn events(&self) -> Result<EventStream, ClientError> {
+        let answer = self.ask("GET", "/v1/events", NOTHING).await?;
+        Ok(EventStream {
+            lines: answer.into_stream(),
+        })
+    }
+}
+
+fn network_path(network: &str, rest: &str) -> String {
+    format!("/v1/networks/{}{rest}", escaped(network))
+}
+
+/// One segment of a path: everything but unreserved characters (RFC 3986 section 2.3) is percent-encoded.
+fn escaped(segment: &str) -> String {
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    segment
+        .bytes()
+        .map(|byte| {
+            if plain(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn path_segments_cannot_leave_their_place() {
+        assert_eq!(escaped("web-1.a_b~"), "web-1.a_b~");
+        assert_eq!(
+            escaped("netns:/run/x y?#%"),
+            "netns%3A%2Frun%2Fx%20y%3F%23%25"
+        );
+        assert_eq!(escaped("a\r\nb"), "a%0D%0Ab");
+    }
+
+    #[tokio::test]
+    async fn a_missing_daemon_is_named_with_the_remedy() {
+        let error = Client::connect("/nonexistent/vswitch.sock")
+            .await
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("cannot reach the switch at /nonexistent/vswitch.sock: "),
+            "{text}"
+        );
+        assert!(text.ends_with("start it with `vswitch daemon`"), "{text}");
+        assert_eq!(error.kind(), None);
+    }
+}

@@ -1,0 +1,124 @@
+//! The daemon: everything started in order, and stopped in reverse.
+//!
+//! Checks of the machine, the control socket (which also tells that no other daemon has the directory), the switch's
+//! workers, the control plane, its upkeep, the server. On SIGTERM or SIGINT: no new requests, endpoints disconnected,
+//! sandboxes unpinned, the socket removed, the workers ended.
+
+use std::{
+    io,
+    num::NonZeroUsize,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{
+    server::serve,
+    socket::{ControlSocket, SocketError},
+};
+use crate::{
+    control::{ControlError, Controller, Handle, Upkeep, kernel::HostKernel},
+    datapath::{StartError, Switch, SwitchConfig},
+    sys::{SysError, caps},
+};
+
+/// Threads of the control plane's runtime; commands that block have threads of their own.
+const RUNTIME_THREADS: usize = 2;
+
+/// What the daemon is told at its start.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DaemonConfig {
+    /// Control socket; its directory is also where namespaces are pinned.
+    pub socket: PathBuf,
+    /// Directory of the state that outlives a restart. Reserved: nothing is kept there yet.
+    pub state_dir: PathBuf,
+    /// Worker threads; one for each core when absent.
+    pub workers: Option<NonZeroUsize>,
+}
+
+/// Why the daemon did not start, or stopped. Each is one line that says what, why, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The machine or our rights lack something.
+    #[error(transparent)]
+    Machine(#[from] SysError),
+    /// No control socket.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// No workers.
+    #[error(transparent)]
+    Switch(#[from] StartError),
+    /// No control plane.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// No runtime, no signals, no server.
+    #[error("cannot run the control plane: {0}; check the limits on threads and open files")]
+    Runtime(#[from] io::Error),
+}
+
+/// Runs the daemon until SIGTERM or SIGINT. `ready` is called once, when the control socket accepts requests.
+///
+/// # Errors
+/// See [`DaemonError`]; nothing is left behind.
+pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonError> {
+    caps::preflight()?;
+    raise_descriptor_limit();
+    let socket = ControlSocket::bind(&config.socket)?;
+    let mut switch = SwitchConfig::default();
+    switch.workers = config.workers.unwrap_or(switch.workers);
+    let workers = switch.workers;
+    let switch = Switch::start(&switch)?;
+    let controller = Controller::new(HostKernel, switch, socket.directory())?;
+    let controller = Arc::new(Mutex::new(controller));
+    let upkeep = Upkeep::start(&controller)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(RUNTIME_THREADS)
+        .thread_name("vswitch-control")
+        .enable_all()
+        .build()?;
+    let handle = Handle::new(Arc::clone(&controller));
+    let served = runtime.block_on(async {
+        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let listener = socket.listener()?;
+        tracing::info!(socket = %config.socket.display(), workers, pid = std::process::id(), "ready");
+        ready();
+        serve(listener, handle, told_to_stop(terminate, interrupt)).await?;
+        Ok::<(), DaemonError>(())
+    });
+    tracing::info!("stopping");
+    // No command can come any more, so the rest of it has no competitor for the lock.
+    drop(runtime);
+    drop(upkeep);
+    controller
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .shut_down();
+    drop(socket);
+    served
+}
+
+async fn told_to_stop(mut terminate: Signal, mut interrupt: Signal) {
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM"),
+        _ = interrupt.recv() => tracing::info!("SIGINT"),
+    }
+}
+
+/// A port is a descriptor, and 1024, which is all that many systems allow at first, are soon used up.
+fn raise_descriptor_limit() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return;
+    }
+    if let Err(error) = setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    ) {
+        tracing::warn!(%error, "cannot raise the limit on open files");
+    }
+}

@@ -1,0 +1,241 @@
+//! The routes of the control socket, each a translation to a [`Command`]; [`super::types`] lists them.
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, Uri, header},
+    middleware::map_response,
+    response::{IntoResponse, Response},
+    routing::{delete, get, post},
+};
+use serde::de::DeserializeOwned;
+
+use super::{
+    reply::{error, finish},
+    types::{Connect, Disconnect, FdbAdd, FdbFlush, FdbRemove, NetworkCreate, SandboxCreate},
+};
+use crate::control::{Command, ErrorKind, Handle};
+
+/// Bytes of a request's body.
+pub(super) const MAX_BODY: usize = 1024 * 1024;
+
+type Control = State<Handle>;
+
+pub(super) fn router(handle: Handle) -> Router {
+    Router::new()
+        .route(
+            "/v1/status",
+            get(|State(h): Control| run(h, Command::Status)),
+        )
+        .route(
+            "/v1/networks",
+            get(|State(h): Control| run(h, Command::NetworkList)).post(network_create),
+        )
+        .route(
+            "/v1/networks/prune",
+            post(|State(h): Control| run(h, Command::NetworkPrune)),
+        )
+        .route(
+            "/v1/networks/{n}",
+            get(network_inspect).delete(network_remove),
+        )
+        .route("/v1/networks/{n}/connect", post(connect))
+        .route("/v1/networks/{n}/disconnect", post(disconnect))
+        .route(
+            "/v1/networks/{n}/fdb",
+            get(fdb_show).post(fdb_add).delete(fdb_remove),
+        )
+        .route("/v1/networks/{n}/fdb/flush", post(fdb_flush))
+        .route("/v1/networks/{n}/fdb/stats", get(fdb_stats))
+        .route(
+            "/v1/sandboxes",
+            get(|State(h): Control| run(h, Command::SandboxList)).post(sandbox_create),
+        )
+        .route(
+            "/v1/sandboxes/{s}",
+            get(sandbox_inspect).merge(delete(sandbox_remove)),
+        )
+        .route(
+            "/v1/ports",
+            get(|State(h): Control| run(h, Command::PortList)),
+        )
+        .route("/v1/ports/{p}", get(port_inspect))
+        // The door serves GET; what arrives here has another method.
+        .route("/v1/events", post(wrong_method))
+        .fallback(no_route)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(map_response(finish))
+        .with_state(handle)
+}
+
+async fn run(handle: Handle, command: Command) -> Response {
+    match handle.apply(command).await {
+        Ok(reply) => reply.into_response(),
+        Err(error) => error.into_response(),
+    }
+}
+
+async fn no_route(uri: Uri) -> Response {
+    let message = format!(
+        "no such route: {}; the routes are listed in `vswitch::api::types`",
+        uri.path()
+    );
+    error(StatusCode::NOT_FOUND, ErrorKind::NotFound, message)
+}
+
+async fn wrong_method(uri: Uri) -> Response {
+    let message = format!(
+        "method not allowed on {}; the routes are listed in `vswitch::api::types`",
+        uri.path()
+    );
+    error(StatusCode::METHOD_NOT_ALLOWED, ErrorKind::Invalid, message)
+}
+
+/// Reads a JSON body of at most [`MAX_BODY`] bytes; one that announces more is refused without reading it.
+async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Response> {
+    let too_large = || {
+        let message = format!("request body: over {MAX_BODY} bytes; send less");
+        error(StatusCode::PAYLOAD_TOO_LARGE, ErrorKind::Invalid, message)
+    };
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced
+        .is_some_and(|length| usize::try_from(length).map_or(true, |length| length > MAX_BODY))
+    {
+        return Err(too_large());
+    }
+    let bytes = to_bytes(body, MAX_BODY).await.map_err(|_| too_large())?;
+    serde_json::from_slice(&bytes).map_err(|cause| {
+        let message = format!("request body: {cause}; send the JSON object that the route expects");
+        error(StatusCode::BAD_REQUEST, ErrorKind::Invalid, message)
+    })
+}
+
+/// Runs the command that a body becomes.
+async fn with_body<T: DeserializeOwned>(
+    handle: Handle,
+    (headers, body): (HeaderMap, Body),
+    command: impl FnOnce(T) -> Command,
+) -> Response {
+    match json(&headers, body).await {
+        Ok(value) => run(handle, command(value)).await,
+        Err(refusal) => refusal,
+    }
+}
+
+async fn network_create(State(h): Control, headers: HeaderMap, body: Body) -> Response {
+    with_body(h, (headers, body), |create: NetworkCreate| {
+        Command::NetworkCreate(create)
+    })
+    .await
+}
+
+async fn network_inspect(State(h): Control, Path(network): Path<String>) -> Response {
+    run(h, Command::NetworkInspect { network }).await
+}
+
+async fn network_remove(State(h): Control, Path(network): Path<String>) -> Response {
+    run(h, Command::NetworkRemove { network }).await
+}
+
+async fn connect(
+    State(h): Control,
+    Path(network): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    with_body(h, (headers, body), |connect: Connect| Command::Connect {
+        network,
+        connect,
+    })
+    .await
+}
+
+async fn disconnect(
+    State(h): Control,
+    Path(network): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let command = |disconnect: Disconnect| Command::Disconnect {
+        network,
+        disconnect,
+    };
+    with_body(h, (headers, body), command).await
+}
+
+async fn fdb_show(State(h): Control, Path(network): Path<String>) -> Response {
+    run(h, Command::FdbShow { network }).await
+}
+
+async fn fdb_stats(State(h): Control, Path(network): Path<String>) -> Response {
+    run(h, Command::FdbStats { network }).await
+}
+
+async fn fdb_add(
+    State(h): Control,
+    Path(network): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    with_body(h, (headers, body), |add: FdbAdd| Command::FdbAdd {
+        network,
+        add,
+    })
+    .await
+}
+
+async fn fdb_remove(
+    State(h): Control,
+    Path(network): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    with_body(h, (headers, body), |remove: FdbRemove| Command::FdbRemove {
+        network,
+        remove,
+    })
+    .await
+}
+
+async fn fdb_flush(
+    State(h): Control,
+    Path(network): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    with_body(h, (headers, body), |flush: FdbFlush| Command::FdbFlush {
+        network,
+        flush,
+    })
+    .await
+}
+
+async fn sandbox_create(State(h): Control, headers: HeaderMap, body: Body) -> Response {
+    with_body(h, (headers, body), |create: SandboxCreate| {
+        Command::SandboxCreate(create)
+    })
+    .await
+}
+
+async fn sandbox_inspect(State(h): Control, Path(sandbox): Path<String>) -> Response {
+    run(h, Command::SandboxInspect { sandbox }).await
+}
+
+async fn sandbox_remove(State(h): Control, Path(sandbox): Path<String>, uri: Uri) -> Response {
+    let force = match uri.query() {
+        None | Some("force=false") => false,
+        Some("force=true" | "force") => true,
+        Some(other) => {
+            let message = format!("query {other:?}: unknown; the route knows force=true");
+            return error(StatusCode::BAD_REQUEST, ErrorKind::Invalid, message);
+        }
+    };
+    run(h, Command::SandboxRemove { sandbox, force }).await
+}
+
+async fn port_inspect(State(h): Control, Path(port): Path<String>) -> Response {
+    run(h, Command::PortInspect { port }).await
+}

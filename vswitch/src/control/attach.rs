@@ -1,0 +1,195 @@
+//! Attaching an endpoint, as a transaction.
+//!
+//! The steps, each of which may fail: look at the sandbox, lease the addresses, choose the MAC, make the device,
+//! configure it, plug it into the switch. What a step made is held by a guard, and guards go in the reverse order: the
+//! device is deleted by dropping its port, the leases are cancelled as if they had never been given. After the last
+//! step nothing can fail any more, so there is no half-made endpoint at any time.
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use vswitch_wire::MacAddr;
+
+use super::{
+    ControlError,
+    command::Connect,
+    endpoint::{self, Endpoint},
+    ipam::{Lease, Pool},
+    kernel::{DeviceSpec, Kernel},
+    name::ObjectId,
+    network::Network,
+    sandbox::Sandbox,
+    subnets::Pools,
+};
+use crate::{datapath::Switch, sys::IfName};
+
+/// Addresses that are given back unless they are kept.
+struct Leases<'a> {
+    pools: &'a mut Pools,
+    v4: Option<Lease>,
+    v6: Option<Lease>,
+}
+
+impl<'a> Leases<'a> {
+    fn take(pools: &'a mut Pools, network: &str, connect: &Connect) -> Result<Self, ControlError> {
+        let mut leases = Self {
+            pools,
+            v4: None,
+            v6: None,
+        };
+        leases.v4 = lease(
+            leases.pools.v4.as_mut(),
+            network,
+            connect.ip.map(IpAddr::V4),
+        )?;
+        leases.v6 = lease(
+            leases.pools.v6.as_mut(),
+            network,
+            connect.ip6.map(IpAddr::V6),
+        )?;
+        Ok(leases)
+    }
+
+    fn ipv4(&self) -> Option<Ipv4Net> {
+        match (
+            self.v4?.address(),
+            self.pools.v4.as_ref()?.subnet().prefix_len(),
+        ) {
+            (IpAddr::V4(address), prefix) => Ipv4Net::new(address, prefix).ok(),
+            (IpAddr::V6(_), _) => None,
+        }
+    }
+
+    fn ipv6(&self) -> Option<Ipv6Net> {
+        match (
+            self.v6?.address(),
+            self.pools.v6.as_ref()?.subnet().prefix_len(),
+        ) {
+            (IpAddr::V6(address), prefix) => Ipv6Net::new(address, prefix).ok(),
+            (IpAddr::V4(_), _) => None,
+        }
+    }
+
+    fn keep(mut self) {
+        (self.v4, self.v6) = (None, None);
+    }
+}
+
+impl Drop for Leases<'_> {
+    fn drop(&mut self) {
+        if let (Some(lease), Some(pool)) = (self.v4.take(), &mut self.pools.v4) {
+            pool.cancel(lease);
+        }
+        if let (Some(lease), Some(pool)) = (self.v6.take(), &mut self.pools.v6) {
+            pool.cancel(lease);
+        }
+    }
+}
+
+fn lease(
+    pool: Option<&mut Pool>,
+    network: &str,
+    wish: Option<IpAddr>,
+) -> Result<Option<Lease>, ControlError> {
+    match (pool, wish) {
+        (Some(pool), wish) => pool.lease(wish).map(Some),
+        (None, None) => Ok(None),
+        (None, Some(wish)) => {
+            let (family, flag) = if wish.is_ipv4() {
+                ("IPv4", "--subnet")
+            } else {
+                ("IPv6", "--ipv6")
+            };
+            Err(ControlError::invalid(format!(
+                "address {wish}: network {network} has no {family} subnet; make a network with {flag}, or leave the address out"
+            )))
+        }
+    }
+}
+
+/// Makes an endpoint of `network` in `sandbox`, whose namespace is `netns`; `macs` are the MAC addresses in use on the
+/// network. On failure everything is as before.
+///
+/// # Errors
+/// Whatever refuses: the wishes, the address pools, the kernel, the switch.
+pub(super) fn attach<K: Kernel>(
+    kernel: &K,
+    switch: &Switch,
+    network: &mut Network,
+    (sandbox, netns): (&Sandbox, &K::Netns),
+    connect: &Connect,
+    macs: &BTreeSet<MacAddr>,
+) -> Result<Endpoint, ControlError> {
+    let id = ObjectId::random()?;
+    let taken = kernel.interface_names(netns)?;
+    let ifname = match &connect.ifname {
+        Some(wish) => endpoint::wished_ifname(wish, &taken)?,
+        None => endpoint::automatic_ifname(&taken)?,
+    };
+    let (network_id, name) = (network.id.clone(), network.name.clone());
+    let relay = network.relay_mut()?;
+    let (relay_id, options) = (relay.id, relay.options);
+    let leases = Leases::take(&mut relay.pools, &name, connect)?;
+    let (ipv4, ipv6) = (leases.ipv4(), leases.ipv6());
+    let addresses: Vec<IpNet> = ipv4
+        .map(IpNet::V4)
+        .into_iter()
+        .chain(ipv6.map(IpNet::V6))
+        .collect();
+    let mac = match connect.mac_address {
+        Some(wish) => endpoint::wished_mac(wish, macs)?,
+        None => {
+            endpoint::automatic_mac(&network_id, &sandbox.name, addresses.first().copied(), macs)
+        }
+    };
+    let spec = DeviceSpec {
+        temporary: temporary_name(&id)?,
+        ifname,
+        mac,
+        mtu: options.mtu,
+        offload: options.offload,
+        addresses,
+        disable_ipv6: ipv6.is_none(),
+    };
+    let device = kernel.open_device(netns, &spec)?;
+    kernel.configure(netns, &spec)?;
+    let port = switch
+        .add_port(relay_id, device)
+        .map_err(|error| ControlError::internal(error.to_string()))?;
+    leases.keep();
+    let (ifname, offload, mtu) = (spec.ifname, options.offload, options.mtu);
+    let sandbox = sandbox.id.clone();
+    Ok(Endpoint {
+        id,
+        network: network_id,
+        sandbox,
+        ifname,
+        port,
+        mac,
+        ipv4,
+        ipv6,
+        mtu,
+        offload,
+    })
+}
+
+/// Removes an endpoint: first the port and with it the device, then the leases, so that no address is given out while
+/// an interface still has it.
+pub(super) fn detach(switch: &Switch, network: Option<&mut Network>, endpoint: &Endpoint) {
+    switch.remove_port(endpoint.port);
+    let Some(relay) = network.and_then(|network| network.relay.as_mut()) else {
+        return;
+    };
+    if let (Some(net), Some(pool)) = (endpoint.ipv4, &mut relay.pools.v4) {
+        pool.release(net.addr().into());
+    }
+    if let (Some(net), Some(pool)) = (endpoint.ipv6, &mut relay.pools.v6) {
+        pool.release(net.addr().into());
+    }
+}
+
+/// The name under which a device is made before it moves into its sandbox; of use to nobody and unique.
+fn temporary_name(endpoint: &ObjectId) -> Result<IfName, ControlError> {
+    let digits = endpoint.short();
+    IfName::new(format!("vs-{digits}")).map_err(|error| ControlError::internal(error.to_string()))
+}

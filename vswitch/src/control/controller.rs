@@ -1,0 +1,234 @@
+//! The one that decides and does: [`Controller::apply`].
+//!
+//! All state of the control plane is here, and only here is it changed, one command after the other. A controller
+//! belongs behind one mutex ([`super::Handle`]); its functions block for as long as the kernel takes (some
+//! milliseconds for an attach), so front-ends call them from threads that may block.
+//!
+//! A refused command changes nothing: everything that may refuse comes before the first change, or is undone
+//! ([`super::attach`]).
+
+mod networks;
+mod ports;
+mod sandboxes;
+mod upkeep;
+
+pub use upkeep::Upkeep;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use super::{
+    Command, ControlError, Reply,
+    endpoint::Endpoint,
+    events::EventHub,
+    kernel::Kernel,
+    name::{ObjectId, resolve},
+    network::Network,
+    sandbox::Sandbox,
+    view::{Status, Totals, WorkerStatus},
+};
+use crate::{datapath::Switch, port::PortId};
+
+/// The control plane's state.
+#[derive(Debug)]
+pub struct Controller<K: Kernel> {
+    kernel: K,
+    switch: Arc<Switch>,
+    run_dir: PathBuf,
+    started: Instant,
+    networks: BTreeMap<ObjectId, Network>,
+    sandboxes: BTreeMap<ObjectId, Sandbox>,
+    endpoints: BTreeMap<PortId, Endpoint>,
+    events: EventHub,
+    /// Wakes the upkeep when ageing entries were added by hand.
+    ageing: Option<crossbeam_channel::Sender<()>>,
+}
+
+impl<K: Kernel> Controller<K> {
+    /// A controller with the predefined networks. Namespaces are pinned in `run_dir/netns`; pins that a killed daemon
+    /// left there are removed.
+    ///
+    /// # Errors
+    /// When no ID can be made.
+    pub fn new(kernel: K, switch: Arc<Switch>, run_dir: &Path) -> Result<Self, ControlError> {
+        let mut controller = Self {
+            kernel,
+            switch,
+            run_dir: run_dir.to_owned(),
+            started: Instant::now(),
+            networks: BTreeMap::new(),
+            sandboxes: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            events: EventHub::default(),
+            ageing: None,
+        };
+        controller.remove_stale_pins();
+        controller.add_predefined()?;
+        Ok(controller)
+    }
+
+    /// Where events are published.
+    pub fn events(&self) -> &EventHub {
+        &self.events
+    }
+
+    /// Carries out a command.
+    ///
+    /// # Errors
+    /// One line that says what, why and what to do; nothing was changed then.
+    pub fn apply(&mut self, command: Command) -> Result<Reply, ControlError> {
+        Ok(match command {
+            Command::Status => Reply::Status(Box::new(self.status())),
+            Command::NetworkList => Reply::Networks(self.network_list()),
+            Command::NetworkInspect { network } => {
+                Reply::Network(Box::new(self.network_inspect(&network)?))
+            }
+            Command::NetworkCreate(create) => Reply::Created(self.network_create(create)?),
+            Command::NetworkRemove { network } => {
+                self.network_remove(&network)?;
+                Reply::Done
+            }
+            Command::NetworkPrune => Reply::Pruned(self.network_prune()),
+            Command::Connect { network, connect } => {
+                Reply::Connected(Box::new(self.connect(&network, &connect)?))
+            }
+            Command::Disconnect {
+                network,
+                disconnect,
+            } => Reply::Disconnected(self.disconnect(&network, &disconnect.sandbox)?),
+            Command::SandboxList => Reply::Sandboxes(self.sandbox_list()),
+            Command::SandboxInspect { sandbox } => {
+                Reply::Sandbox(Box::new(self.sandbox_inspect(&sandbox)?))
+            }
+            Command::SandboxCreate(create) => Reply::Created(self.sandbox_create(create.name)?),
+            Command::SandboxRemove { sandbox, force } => {
+                Reply::Disconnected(self.sandbox_remove(&sandbox, force)?)
+            }
+            Command::PortList => Reply::Ports(self.port_list()),
+            Command::PortInspect { port } => Reply::Port(Box::new(self.port_inspect(&port)?)),
+            Command::FdbShow { network } => Reply::Fdb(self.fdb_show(&network)?),
+            Command::FdbStats { network } => Reply::FdbStats(self.fdb_stats(&network)?),
+            Command::FdbAdd { network, add } => {
+                self.fdb_add(&network, &add)?;
+                Reply::Done
+            }
+            Command::FdbRemove { network, remove } => {
+                self.fdb_remove(&network, &remove)?;
+                Reply::Done
+            }
+            Command::FdbFlush { network, flush } => {
+                Reply::Flushed(self.fdb_flush(&network, &flush)?)
+            }
+        })
+    }
+
+    fn status(&self) -> Status {
+        let tally = self.switch.totals();
+        let workers = self
+            .switch
+            .workers()
+            .into_iter()
+            .map(|worker| WorkerStatus {
+                frames: worker.frames,
+                batches: worker.batches,
+                wakeups: worker.sleeps,
+                ports: worker.ports,
+            });
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            uptime: self.started.elapsed().as_secs(),
+            run_dir: self.run_dir.clone(),
+            workers: workers.collect(),
+            networks: self.networks.len(),
+            ports: self.endpoints.len(),
+            sandboxes: self.sandboxes.len(),
+            totals: Totals {
+                received: tally.rx.frames,
+                replicated: tally.replicated,
+                delivered: tally.tx.frames,
+                consumed: tally.consumed,
+                residual: tally.residual().try_into().unwrap_or(i64::MAX),
+                dropped: owned(tally.drops),
+            },
+            events_lost: self.switch.events_lost(),
+        }
+    }
+
+    fn network_id(&self, reference: &str) -> Result<ObjectId, ControlError> {
+        resolve(
+            "network",
+            reference,
+            self.networks.values().map(|n| (&n.id, n.name.as_str())),
+        )
+    }
+
+    fn network(&self, reference: &str) -> Result<&Network, ControlError> {
+        let id = self.network_id(reference)?;
+        self.networks
+            .get(&id)
+            .ok_or_else(|| vanished("network", reference))
+    }
+
+    fn network_name(&self, id: &ObjectId) -> String {
+        self.networks
+            .get(id)
+            .map(|network| network.name.clone())
+            .unwrap_or_default()
+    }
+
+    fn sandbox_name(&self, id: &ObjectId) -> String {
+        self.sandboxes
+            .get(id)
+            .map(|sandbox| sandbox.name.clone())
+            .unwrap_or_default()
+    }
+
+    /// `SANDBOX/IFNAME`, by which a port is known.
+    fn port_name(&self, endpoint: &Endpoint) -> String {
+        format!(
+            "{}/{}",
+            self.sandbox_name(&endpoint.sandbox),
+            endpoint.ifname
+        )
+    }
+
+    fn endpoints_of_network<'a>(
+        &'a self,
+        network: &'a ObjectId,
+    ) -> impl Iterator<Item = &'a Endpoint> {
+        self.endpoints
+            .values()
+            .filter(move |endpoint| endpoint.network == *network)
+    }
+
+    fn endpoints_of_sandbox<'a>(
+        &'a self,
+        sandbox: &'a ObjectId,
+    ) -> impl Iterator<Item = &'a Endpoint> {
+        self.endpoints
+            .values()
+            .filter(move |endpoint| endpoint.sandbox == *sandbox)
+    }
+}
+
+/// An object that was found a moment ago and is not there: a fault of ours, told instead of a panic.
+fn vanished(what: &str, reference: &str) -> ControlError {
+    ControlError::internal(format!(
+        "{what} {reference}: vanished while it was used; try again"
+    ))
+}
+
+fn owned(drops: BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
+    drops
+        .into_iter()
+        .map(|(reason, count)| (reason.to_owned(), count))
+        .collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,191 @@
+//! Commands on networks.
+
+use std::{collections::BTreeMap, mem};
+
+use ipnet::IpNet;
+
+use super::{Controller, vanished};
+use crate::control::{
+    ControlError,
+    command::NetworkCreate,
+    endpoint::Endpoint,
+    kernel::Kernel,
+    name::ObjectId,
+    network::{self, Driver, Network, Plan, Relay, is_predefined},
+    options::BridgeOptions,
+    stamp,
+    subnets::Pools,
+    view::{ContainerView, Created, EventKind, NetworkInspect, NetworkSummary, Pruned},
+};
+
+impl<K: Kernel> Controller<K> {
+    /// Makes `bridge`, `host` and `none`. Where no automatic subnet is left, `bridge` has no addresses.
+    pub(super) fn add_predefined(&mut self) -> Result<(), ControlError> {
+        for (name, driver) in network::PREDEFINED {
+            let id = ObjectId::random()?;
+            let create = NetworkCreate {
+                name: name.to_owned(),
+                ..NetworkCreate::default()
+            };
+            let relay = match driver {
+                Driver::Bridge => Some(self.plan(&create, &id).unwrap_or_else(|error| {
+                    tracing::warn!(network = name, %error, "no addresses for the predefined network");
+                    Plan { options: BridgeOptions::default(), pools: Pools::default() }
+                })),
+                Driver::Host | Driver::Null => None,
+            };
+            self.insert(id, create, driver, relay);
+        }
+        Ok(())
+    }
+
+    fn plan(&self, create: &NetworkCreate, id: &ObjectId) -> Result<Plan, ControlError> {
+        let others: Vec<(&str, IpNet)> = (self.networks.values())
+            .flat_map(|network| {
+                network
+                    .pools()
+                    .map(|pool| (network.name.as_str(), pool.subnet()))
+            })
+            .collect();
+        network::plan(create, id, &others, || self.kernel.occupied())
+    }
+
+    fn insert(
+        &mut self,
+        id: ObjectId,
+        mut create: NetworkCreate,
+        driver: Driver,
+        plan: Option<Plan>,
+    ) {
+        let relay = plan.map(|Plan { options, pools }| Relay {
+            id: self.switch.add_network(options.settings),
+            options,
+            pools,
+        });
+        let network = Network {
+            id: id.clone(),
+            name: mem::take(&mut create.name),
+            driver,
+            created: stamp::now(),
+            internal: create.internal,
+            labels: create.labels,
+            options: create.options,
+            relay,
+        };
+        self.networks.insert(id, network);
+    }
+
+    pub(super) fn network_list(&self) -> Vec<NetworkSummary> {
+        let mut list: Vec<_> = (self.networks.values())
+            .map(|network| network.summary(self.endpoints_of_network(&network.id).count()))
+            .collect();
+        list.sort_by(|a, b| a.name.cmp(&b.name));
+        list
+    }
+
+    pub(super) fn network_inspect(&self, reference: &str) -> Result<NetworkInspect, ControlError> {
+        let network = self.network(reference)?;
+        let containers = self
+            .endpoints_of_network(&network.id)
+            .map(|endpoint| self.container(endpoint));
+        Ok(NetworkInspect {
+            name: network.name.clone(),
+            id: network.id.to_string(),
+            created: network.created.clone(),
+            scope: "local".to_owned(),
+            driver: network.driver.to_string(),
+            enable_ipv6: network
+                .relay
+                .as_ref()
+                .is_some_and(|relay| relay.pools.v6.is_some()),
+            ipam: network.ipam_view(),
+            internal: network.internal,
+            containers: containers.collect(),
+            options: network.options.clone(),
+            labels: network.labels.clone(),
+        })
+    }
+
+    fn container(&self, endpoint: &Endpoint) -> (String, ContainerView) {
+        let view = ContainerView {
+            name: self.sandbox_name(&endpoint.sandbox),
+            endpoint_id: endpoint.id.to_string(),
+            mac_address: endpoint.mac,
+            ipv4_address: endpoint.ipv4.map(|net| net.to_string()).unwrap_or_default(),
+            ipv6_address: endpoint.ipv6.map(|net| net.to_string()).unwrap_or_default(),
+        };
+        (endpoint.sandbox.to_string(), view)
+    }
+
+    pub(super) fn network_create(
+        &mut self,
+        create: NetworkCreate,
+    ) -> Result<Created, ControlError> {
+        let taken = |name: &str| self.networks.values().any(|network| network.name == name);
+        let driver = network::check_new(&create, taken)?;
+        let id = ObjectId::random()?;
+        let plan = self.plan(&create, &id)?;
+        let name = create.name.clone();
+        self.insert(id.clone(), create, driver, Some(plan));
+        tracing::info!(network = %name, id = id.short(), "network created");
+        self.events.publish(EventKind::NetworkCreate {
+            network: name.clone(),
+            id: id.to_string(),
+        });
+        Ok(Created {
+            id: id.to_string(),
+            name,
+        })
+    }
+
+    pub(super) fn network_remove(&mut self, reference: &str) -> Result<(), ControlError> {
+        let network = self.network(reference)?;
+        if is_predefined(&network.name) {
+            return Err(ControlError::invalid(format!(
+                "network {}: predefined, it cannot be removed; leave it unused",
+                network.name
+            )));
+        }
+        let connected: Vec<String> = (self.endpoints_of_network(&network.id))
+            .map(|endpoint| self.sandbox_name(&endpoint.sandbox))
+            .collect();
+        if let Some(first) = connected.first() {
+            return Err(ControlError::conflict(format!(
+                "network {name}: has {} endpoints; disconnect them first, such as `vswitch network disconnect {name} {first}`",
+                connected.len(),
+                name = network.name,
+            )));
+        }
+        let id = network.id.clone();
+        self.drop_network(&id)
+            .map(|_| ())
+            .ok_or_else(|| vanished("network", reference))
+    }
+
+    fn drop_network(&mut self, id: &ObjectId) -> Option<String> {
+        let network = self.networks.remove(id)?;
+        if let Some(relay) = network.relay {
+            self.switch.remove_network(relay.id);
+        }
+        tracing::info!(network = %network.name, id = id.short(), "network removed");
+        self.events.publish(EventKind::NetworkRemove {
+            network: network.name.clone(),
+            id: id.to_string(),
+        });
+        Some(network.name)
+    }
+
+    pub(super) fn network_prune(&mut self) -> Pruned {
+        let unused: BTreeMap<String, ObjectId> = (self.networks.values())
+            .filter(|network| !is_predefined(&network.name))
+            .filter(|network| self.endpoints_of_network(&network.id).next().is_none())
+            .map(|network| (network.name.clone(), network.id.clone()))
+            .collect();
+        Pruned {
+            networks: unused
+                .values()
+                .filter_map(|id| self.drop_network(id))
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! Commands on sandboxes, and connecting them.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use super::{Controller, vanished};
+use crate::{
+    control::{
+        ControlError,
+        attach::{attach, detach},
+        command::Connect,
+        endpoint::Endpoint,
+        kernel::Kernel,
+        name::{self, ObjectId, resolve},
+        sandbox::{Place, Sandbox, SandboxRef},
+        stamp,
+        view::{
+            Connected, Created, Disconnected, EventKind, SandboxInspect, SandboxInterface,
+            SandboxKind, SandboxSummary,
+        },
+    },
+    port::PortId,
+    sys::NetnsId,
+};
+
+impl<K: Kernel> Controller<K> {
+    /// Directory of the pinned namespaces.
+    pub(super) fn pin_directory(&self) -> PathBuf {
+        self.run_dir.join("netns")
+    }
+
+    pub(super) fn sandbox_list(&self) -> Vec<SandboxSummary> {
+        let mut list: Vec<_> = (self.sandboxes.values())
+            .map(|sandbox| {
+                let endpoints = self.endpoints_of_sandbox(&sandbox.id);
+                sandbox.summary(
+                    endpoints
+                        .map(|endpoint| self.network_name(&endpoint.network))
+                        .collect(),
+                )
+            })
+            .collect();
+        list.sort_by(|a, b| a.name.cmp(&b.name));
+        list
+    }
+
+    pub(super) fn sandbox_inspect(&self, reference: &str) -> Result<SandboxInspect, ControlError> {
+        let sandbox = self.known_sandbox(reference)?;
+        Ok(SandboxInspect {
+            id: sandbox.id.to_string(),
+            name: sandbox.name.clone(),
+            kind: sandbox.kind,
+            path: sandbox.place.path(),
+            created: sandbox.created.clone(),
+            interfaces: (self.endpoints_of_sandbox(&sandbox.id))
+                .map(|endpoint| self.sandbox_interface(endpoint))
+                .collect(),
+        })
+    }
+
+    fn sandbox_interface(&self, endpoint: &Endpoint) -> SandboxInterface {
+        let pools = self
+            .networks
+            .get(&endpoint.network)
+            .and_then(|network| network.relay.as_ref());
+        let pools = pools.map(|relay| &relay.pools);
+        SandboxInterface {
+            network: self.network_name(&endpoint.network),
+            network_id: endpoint.network.to_string(),
+            endpoint_id: endpoint.id.to_string(),
+            interface: endpoint.view(),
+            gateway: pools.and_then(|pools| Some(pools.v4.as_ref()?.gateway())),
+            gateway6: pools.and_then(|pools| Some(pools.v6.as_ref()?.gateway())),
+        }
+    }
+
+    pub(super) fn sandbox_create(&mut self, name: String) -> Result<Created, ControlError> {
+        name::check("sandbox", &name)?;
+        if self.sandboxes.values().any(|sandbox| sandbox.name == name) {
+            return Err(ControlError::conflict(format!(
+                "sandbox {name}: the name is taken; choose another or remove that sandbox first"
+            )));
+        }
+        let id = ObjectId::random()?;
+        let path = self.pin_directory().join(&name);
+        let netns = self.kernel.create_netns(&path)?;
+        let netns = self.kernel.identify(&netns).inspect_err(|_| {
+            if let Err(error) = self.kernel.unpin(&path) {
+                tracing::warn!(path = %path.display(), %error, "pin left behind");
+            }
+        })?;
+        self.register(Sandbox {
+            id: id.clone(),
+            name: name.clone(),
+            kind: SandboxKind::Named,
+            place: Place::Path(path),
+            netns,
+            created: stamp::now(),
+        });
+        Ok(Created {
+            id: id.to_string(),
+            name,
+        })
+    }
+
+    fn register(&mut self, sandbox: Sandbox) {
+        tracing::info!(sandbox = %sandbox.name, id = sandbox.id.short(), "sandbox known");
+        let (name, id) = (sandbox.name.clone(), sandbox.id.to_string());
+        self.events
+            .publish(EventKind::SandboxCreate { sandbox: name, id });
+        self.sandboxes.insert(sandbox.id.clone(), sandbox);
+    }
+
+    /// Forgets a sandbox; a namespace of ours loses its pin.
+    pub(super) fn forget(&mut self, id: &ObjectId) -> Vec<String> {
+        let Some(sandbox) = self.sandboxes.remove(id) else {
+            return Vec::new();
+        };
+        let mut warnings = Vec::new();
+        if sandbox.kind == SandboxKind::Named
+            && let Err(error) = self.kernel.unpin(&sandbox.place.path())
+        {
+            tracing::warn!(sandbox = %sandbox.name, %error, "cannot unpin");
+            warnings.push(error.message);
+        }
+        tracing::info!(sandbox = %sandbox.name, id = sandbox.id.short(), "sandbox removed");
+        self.events.publish(EventKind::SandboxRemove {
+            sandbox: sandbox.name,
+            id: id.to_string(),
+        });
+        warnings
+    }
+
+    pub(super) fn sandbox_remove(
+        &mut self,
+        reference: &str,
+        force: bool,
+    ) -> Result<Disconnected, ControlError> {
+        let sandbox = self.known_sandbox(reference)?;
+        let (id, name, kind) = (sandbox.id.clone(), sandbox.name.clone(), sandbox.kind);
+        let connected: Vec<(PortId, String)> = (self.endpoints_of_sandbox(&id))
+            .map(|endpoint| (endpoint.port, self.network_name(&endpoint.network)))
+            .collect();
+        if let (Some((_, network)), false) = (connected.first(), force) {
+            return Err(ControlError::conflict(format!(
+                "sandbox {name}: connected to network {network}; disconnect it first or remove it with --force"
+            )));
+        }
+        let mut warnings = Vec::new();
+        for (port, _) in connected {
+            warnings.extend(self.remove_endpoint(port));
+        }
+        // A foreign one went with its last endpoint.
+        if kind == SandboxKind::Named {
+            warnings.extend(self.forget(&id));
+        }
+        Ok(Disconnected { warnings })
+    }
+
+    pub(super) fn connect(
+        &mut self,
+        network: &str,
+        connect: &Connect,
+    ) -> Result<Connected, ControlError> {
+        let network_id = self.network_id(network)?;
+        self.network(network)?.relay()?;
+        let (sandbox, netns) = self.open_sandbox(&connect.sandbox)?;
+        if self
+            .endpoints_of_sandbox(&sandbox.id)
+            .any(|endpoint| endpoint.network == network_id)
+        {
+            return Err(ControlError::conflict(format!(
+                "sandbox {}: connected to network {} already; disconnect it first",
+                sandbox.name,
+                self.network_name(&network_id)
+            )));
+        }
+        let macs: BTreeSet<_> = self
+            .endpoints_of_network(&network_id)
+            .map(|endpoint| endpoint.mac)
+            .collect();
+        let target = self
+            .networks
+            .get_mut(&network_id)
+            .ok_or_else(|| vanished("network", network))?;
+        let endpoint = attach(
+            &self.kernel,
+            &self.switch,
+            target,
+            (&sandbox, &netns),
+            connect,
+            &macs,
+        )?;
+        let network = target.name.clone();
+        let name = sandbox.name.clone();
+        if !self.sandboxes.contains_key(&sandbox.id) {
+            self.register(sandbox);
+        }
+        tracing::info!(%network, sandbox = %name, port = %endpoint.port, "endpoint connected");
+        self.events.publish(EventKind::EndpointConnect {
+            network: network.clone(),
+            sandbox: name.clone(),
+            port: endpoint.port,
+            ifname: endpoint.ifname.to_string(),
+            mac: endpoint.mac,
+            ipv4: endpoint.ipv4,
+            ipv6: endpoint.ipv6,
+        });
+        let (endpoint_id, interface) = (endpoint.id.to_string(), endpoint.view());
+        self.endpoints.insert(endpoint.port, endpoint);
+        Ok(Connected {
+            endpoint_id,
+            network,
+            sandbox: name,
+            interface,
+        })
+    }
+
+    pub(super) fn disconnect(
+        &mut self,
+        network: &str,
+        sandbox: &str,
+    ) -> Result<Disconnected, ControlError> {
+        let network = self.network(network)?;
+        network.relay()?;
+        let sandbox = self.known_sandbox(sandbox)?;
+        let port = (self.endpoints_of_sandbox(&sandbox.id))
+            .find(|endpoint| endpoint.network == network.id)
+            .map(|endpoint| endpoint.port)
+            .ok_or_else(|| {
+                ControlError::not_found(format!(
+                    "sandbox {name}: not connected to network {}; `vswitch sandbox inspect {name}` shows where it is",
+                    network.name,
+                    name = sandbox.name,
+                ))
+            })?;
+        Ok(Disconnected {
+            warnings: self.remove_endpoint(port),
+        })
+    }
+
+    /// Removes an endpoint, and its sandbox with it if that is a foreign one without others.
+    pub(super) fn remove_endpoint(&mut self, port: PortId) -> Vec<String> {
+        let Some(endpoint) = self.endpoints.remove(&port) else {
+            return Vec::new();
+        };
+        detach(
+            &self.switch,
+            self.networks.get_mut(&endpoint.network),
+            &endpoint,
+        );
+        let (network, sandbox) = (
+            self.network_name(&endpoint.network),
+            self.sandbox_name(&endpoint.sandbox),
+        );
+        tracing::info!(%network, %sandbox, %port, "endpoint disconnected");
+        let ifname = endpoint.ifname.to_string();
+        self.events.publish(EventKind::EndpointDisconnect {
+            network,
+            sandbox,
+            port,
+            ifname,
+        });
+        let foreign = self
+            .sandboxes
+            .get(&endpoint.sandbox)
+            .is_some_and(|s| s.kind == SandboxKind::Foreign);
+        if foreign
+            && self
+                .endpoints_of_sandbox(&endpoint.sandbox)
+                .next()
+                .is_none()
+        {
+            return self.forget(&endpoint.sandbox);
+        }
+        Vec::new()
+    }
+
+    /// The known sandbox that a reference means.
+    fn known_sandbox(&self, reference: &str) -> Result<&Sandbox, ControlError> {
+        let found = match SandboxRef::parse(reference)? {
+            SandboxRef::Name(name) => {
+                let names = self.sandboxes.values().map(|s| (&s.id, s.name.as_str()));
+                let id = resolve("sandbox", &name, names)?;
+                self.sandboxes.get(&id)
+            }
+            // The namespace may be gone already, and shall still be disconnected by the name it was known by.
+            SandboxRef::Place(place) => match self.identify(&place) {
+                Ok(netns) => self.by_netns(netns),
+                Err(_) => self
+                    .sandboxes
+                    .values()
+                    .find(|sandbox| sandbox.name == reference),
+            },
+        };
+        found.ok_or_else(|| {
+            ControlError::not_found(format!(
+                "sandbox {reference}: connected to no network; `vswitch sandbox ls` lists those that are known"
+            ))
+        })
+    }
+
+    fn identify(&self, place: &Place) -> Result<NetnsId, ControlError> {
+        self.kernel.identify(&self.kernel.open_netns(place)?)
+    }
+
+    fn by_netns(&self, netns: NetnsId) -> Option<&Sandbox> {
+        self.sandboxes
+            .values()
+            .find(|sandbox| sandbox.netns == netns)
+    }
+
+    /// The sandbox to connect, known or to be known, with its namespace open.
+    fn open_sandbox(&self, reference: &str) -> Result<(Sandbox, K::Netns), ControlError> {
+        match SandboxRef::parse(reference)? {
+            SandboxRef::Name(_) => {
+                let sandbox = self.known_sandbox(reference)?.clone();
+                let netns = self.kernel.open_netns(&sandbox.place)?;
+                if self.kernel.identify(&netns)? != sandbox.netns {
+                    return Err(ControlError::not_found(format!(
+                        "sandbox {}: its namespace is gone and {} is another one; remove the sandbox and make it again",
+                        sandbox.name,
+                        sandbox.place.path().display()
+                    )));
+                }
+                Ok((sandbox, netns))
+            }
+            SandboxRef::Place(place) => {
+                let netns = self.kernel.open_netns(&place)?;
+                let id = self.kernel.identify(&netns)?;
+                if let Some(known) = self.by_netns(id) {
+                    return Ok((known.clone(), netns));
+                }
+                let sandbox = Sandbox {
+                    id: ObjectId::random()?,
+                    name: self.foreign_name(reference),
+                    kind: SandboxKind::Foreign,
+                    place,
+                    netns: id,
+                    created: stamp::now(),
+                };
+                Ok((sandbox, netns))
+            }
+        }
+    }
+
+    /// The reference itself, unless an earlier namespace is still known by it (a process ID that was used again).
+    fn foreign_name(&self, reference: &str) -> String {
+        let taken = |name: &str| self.sandboxes.values().any(|sandbox| sandbox.name == name);
+        if !taken(reference) {
+            return reference.to_owned();
+        }
+        (2u64..)
+            .map(|number| format!("{reference}#{number}"))
+            .find(|name| !taken(name))
+            .unwrap_or_else(|| reference.to_owned())
+    }
+}

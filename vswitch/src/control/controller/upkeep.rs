@@ -1,0 +1,302 @@
+//! What happens without a command: ports come and go by themselves, entries age, a killed daemon left pins behind.
+//!
+//! One thread, [`Upkeep`], waits for the switch's events and, only while some forwarding database holds entries that
+//! age, for the time of the next sweep. When nothing moves it sleeps without a timer.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded, never, select};
+
+use super::Controller;
+use crate::{
+    control::{
+        ControlError,
+        kernel::Kernel,
+        name::ObjectId,
+        view::{EventKind, SandboxKind},
+    },
+    datapath::{Fdb, NetworkId, SwitchEvent},
+    port::{PortId, PortState},
+};
+
+/// Bounds of the time between two sweeps; between them it is a tenth of the shortest ageing time. A lookup never
+/// finds an entry past its age, so a sweep only makes room and tells monitors.
+const SWEEP: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+impl<K: Kernel> Controller<K> {
+    /// Takes note of what happened on the data path.
+    pub fn on_switch_event(&mut self, event: SwitchEvent) {
+        match event {
+            SwitchEvent::Learned { network, mac, port } => {
+                if let Some(network) = self.watched_relay(network) {
+                    self.events
+                        .publish(EventKind::FdbLearned { network, mac, port });
+                }
+            }
+            SwitchEvent::Moved {
+                network,
+                mac,
+                from,
+                to,
+            } => {
+                if let Some(network) = self.watched_relay(network) {
+                    self.events.publish(EventKind::FdbMoved {
+                        network,
+                        mac,
+                        from,
+                        to,
+                    });
+                }
+            }
+            SwitchEvent::PortUp(port) => {
+                if let Some((name, network)) = self.port_and_network(port) {
+                    tracing::info!(%port, %name, "port up");
+                    self.events.publish(EventKind::PortUp {
+                        port,
+                        name,
+                        network,
+                    });
+                }
+            }
+            SwitchEvent::PortDown(port) => {
+                if let Some((name, network)) = self.port_and_network(port) {
+                    tracing::info!(%port, %name, "port down");
+                    self.events.publish(EventKind::PortDown {
+                        port,
+                        name,
+                        network,
+                    });
+                }
+            }
+            SwitchEvent::PortGone(port) => self.port_gone(port),
+        }
+    }
+
+    fn watched_relay(&self, relay: NetworkId) -> Option<String> {
+        let ours = |id| id == relay;
+        (self.events.watched())
+            .then(|| {
+                self.networks
+                    .values()
+                    .find(|n| n.relay.as_ref().is_some_and(|r| ours(r.id)))
+            })
+            .flatten()
+            .map(|network| network.name.clone())
+    }
+
+    fn port_and_network(&self, port: PortId) -> Option<(String, String)> {
+        let endpoint = self.endpoints.get(&port)?;
+        Some((
+            self.port_name(endpoint),
+            self.network_name(&endpoint.network),
+        ))
+    }
+
+    fn port_gone(&mut self, port: PortId) {
+        // The number may belong to another port by now: ask.
+        if self
+            .switch
+            .port_stats(port)
+            .is_some_and(|stats| stats.state != PortState::Gone)
+        {
+            return;
+        }
+        let Some((name, network)) = self.port_and_network(port) else {
+            return;
+        };
+        tracing::info!(%port, %name, %network, "port gone");
+        self.events.publish(EventKind::PortGone {
+            port,
+            name,
+            network,
+        });
+        let sandbox = self
+            .endpoints
+            .get(&port)
+            .map(|endpoint| endpoint.sandbox.clone());
+        for warning in self.remove_endpoint(port) {
+            tracing::warn!(%port, warning, "while a port was removed");
+        }
+        if let Some(id) = sandbox {
+            self.forget_if_gone(&id);
+        }
+    }
+
+    /// Forgets a named sandbox whose namespace somebody took away, once it has no endpoints.
+    fn forget_if_gone(&mut self, id: &ObjectId) {
+        let Some(sandbox) = self.sandboxes.get(id) else {
+            return;
+        };
+        let alive = (self.kernel.open_netns(&sandbox.place))
+            .and_then(|netns| self.kernel.identify(&netns))
+            .is_ok_and(|netns| netns == sandbox.netns);
+        if alive || self.endpoints_of_sandbox(id).next().is_some() {
+            return;
+        }
+        for warning in self.forget(id) {
+            tracing::warn!(warning, "while a sandbox was forgotten");
+        }
+    }
+
+    /// Removes entries past their age, and tells how long to wait for the next time; none when nothing ages.
+    pub(super) fn sweep(&self) -> Option<Duration> {
+        let now = self.switch.now();
+        let mut next: Option<Duration> = None;
+        for network in self.networks.values() {
+            let Some(relay) = &network.relay else {
+                continue;
+            };
+            let Some(fdb) = self.switch.fdb(relay.id) else {
+                continue;
+            };
+            let aged = fdb.sweep(now).len();
+            if aged > 0 {
+                self.events.publish(EventKind::FdbAged {
+                    network: network.name.clone(),
+                    entries: aged,
+                });
+            }
+            if ages(&fdb, now) {
+                let tenth = Duration::from_secs(relay.options.settings.ageing.secs().into()) / 10;
+                let wait = tenth.clamp(SWEEP.0, SWEEP.1);
+                next = Some(next.map_or(wait, |next| next.min(wait)));
+            }
+        }
+        next
+    }
+
+    /// Tells the upkeep that something was added that ages.
+    pub(super) fn wake_ageing(&self) {
+        // A full channel says the same already; a closed one means that the daemon ends.
+        if let Some(Err(error)) = self.ageing.as_ref().map(|ageing| ageing.try_send(())) {
+            tracing::trace!(%error, "ageing is awake or gone");
+        }
+    }
+
+    /// Removes pins that a killed daemon left, one line of the log each.
+    pub(super) fn remove_stale_pins(&self) {
+        let outcome = self.kernel.pins(&self.pin_directory()).map(|pins| {
+            for path in pins {
+                match self.kernel.unpin(&path) {
+                    Ok(()) => tracing::info!(path = %path.display(), "removed a pin left by a killed daemon"),
+                    Err(error) => tracing::warn!(path = %path.display(), %error, "cannot remove a stale pin"),
+                }
+            }
+        });
+        if let Err(error) = outcome {
+            tracing::warn!(%error, "cannot look for stale pins");
+        }
+    }
+
+    /// Disconnects every endpoint and removes every sandbox; what goes wrong is logged, and the rest goes on.
+    pub fn shut_down(&mut self) {
+        let ports: Vec<PortId> = self.endpoints.keys().copied().collect();
+        let mut warnings: Vec<String> = ports
+            .into_iter()
+            .flat_map(|port| self.remove_endpoint(port))
+            .collect();
+        let named: Vec<ObjectId> = (self.sandboxes.values())
+            .filter(|sandbox| sandbox.kind == SandboxKind::Named)
+            .map(|sandbox| sandbox.id.clone())
+            .collect();
+        warnings.extend(
+            named
+                .iter()
+                .flat_map(|id| self.forget(id))
+                .collect::<Vec<_>>(),
+        );
+        if let Err(ControlError { message, .. }) =
+            self.kernel.remove_pin_directory(&self.pin_directory())
+        {
+            warnings.push(message);
+        }
+        for warning in warnings {
+            tracing::warn!(warning, "while shutting down");
+        }
+    }
+}
+
+/// Whether the table holds something that a later sweep may remove.
+fn ages(fdb: &Fdb, now: crate::datapath::Tick) -> bool {
+    let stats = fdb.stats();
+    stats.entries > 0
+        || (stats.pinned > 0 && fdb.entries(now).iter().any(|entry| entry.kind.ages()))
+}
+
+/// The thread that keeps the control plane up to date. Dropping it ends the thread.
+#[derive(Debug)]
+pub struct Upkeep {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Upkeep {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Unavailable when no thread can be made.
+    pub fn start<K: Kernel>(controller: &Arc<Mutex<Controller<K>>>) -> Result<Self, ControlError> {
+        let (wake, woken) = bounded(1);
+        let (stop, stopped) = bounded(0);
+        let events = {
+            let mut locked = controller.lock().unwrap_or_else(PoisonError::into_inner);
+            locked.ageing = Some(wake);
+            locked.switch.events()
+        };
+        let controller = Arc::clone(controller);
+        let thread = thread::Builder::new()
+            .name("vswitch-upkeep".to_owned())
+            .spawn(move || run(&controller, &events, &woken, &stopped))
+            .map_err(|error| {
+                ControlError::unavailable(format!(
+                    "cannot start the upkeep thread: {error}; check the limit on threads"
+                ))
+            })?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for Upkeep {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
+            tracing::error!("the upkeep thread had panicked");
+        }
+    }
+}
+
+fn run<K: Kernel>(
+    controller: &Mutex<Controller<K>>,
+    events: &Receiver<SwitchEvent>,
+    woken: &Receiver<()>,
+    stopped: &Receiver<()>,
+) {
+    let lock = || controller.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut next_sweep: Option<Instant> = None;
+    loop {
+        let sweep = next_sweep.map_or_else(never, crossbeam_channel::at);
+        let learned = select! {
+            recv(stopped) -> _ => return,
+            recv(events) -> event => {
+                let Ok(event) = event else { return };
+                lock().on_switch_event(event);
+                matches!(event, SwitchEvent::Learned { .. })
+            }
+            recv(woken) -> _ => true,
+            recv(sweep) -> _ => {
+                next_sweep = lock().sweep().map(|wait| Instant::now() + wait);
+                false
+            }
+        };
+        if learned && next_sweep.is_none() {
+            next_sweep = Some(Instant::now() + SWEEP.0);
+        }
+    }
+}

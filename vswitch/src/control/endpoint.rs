@@ -1,0 +1,226 @@
+//! Endpoints: a TAP inside a sandbox that is a port of a network.
+
+use std::collections::BTreeSet;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use vswitch_wire::MacAddr;
+
+use super::{ControlError, name::ObjectId, view::InterfaceView};
+use crate::{port::PortId, sys::IfName};
+
+/// An endpoint that exists.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// ID.
+    pub id: ObjectId,
+    /// Its network.
+    pub network: ObjectId,
+    /// Its sandbox.
+    pub sandbox: ObjectId,
+    /// The interface inside the sandbox.
+    pub ifname: IfName,
+    /// The switch's port.
+    pub port: PortId,
+    /// MAC address.
+    pub mac: MacAddr,
+    /// IPv4 address and prefix length.
+    pub ipv4: Option<Ipv4Net>,
+    /// IPv6 address and prefix length.
+    pub ipv6: Option<Ipv6Net>,
+    /// Bytes.
+    pub mtu: u16,
+    /// Whether super-frames pass.
+    pub offload: bool,
+}
+
+impl Endpoint {
+    /// As people are shown it.
+    pub fn view(&self) -> InterfaceView {
+        InterfaceView {
+            ifname: self.ifname.to_string(),
+            port: self.port,
+            mac_address: self.mac,
+            ipv4: self.ipv4,
+            ipv6: self.ipv6,
+            mtu: self.mtu.into(),
+        }
+    }
+
+    /// Its addresses, IPv4 first.
+    pub fn addresses(&self) -> impl Iterator<Item = IpNet> {
+        self.ipv4
+            .map(IpNet::V4)
+            .into_iter()
+            .chain(self.ipv6.map(IpNet::V6))
+    }
+}
+
+/// The lowest `ethN` that no interface of the sandbox has.
+///
+/// # Errors
+/// Unavailable when there is none (a sandbox with that many interfaces).
+pub fn automatic_ifname(taken: &BTreeSet<String>) -> Result<IfName, ControlError> {
+    (0..=u16::MAX)
+        .map(|number| format!("eth{number}"))
+        .find(|name| !taken.contains(name))
+        .and_then(|name| IfName::new(name).ok())
+        .ok_or_else(|| {
+            ControlError::unavailable("no interface name eth0 to eth65535 is free; give --ifname")
+        })
+}
+
+/// Checks an interface name that was asked for.
+///
+/// # Errors
+/// Invalid with the kernel's rule, or conflict.
+pub fn wished_ifname(name: &str, taken: &BTreeSet<String>) -> Result<IfName, ControlError> {
+    let name = IfName::new(name)
+        .map_err(|error| ControlError::invalid(format!("interface {name:?}: {error}")))?;
+    if taken.contains(name.as_str()) {
+        return Err(ControlError::conflict(format!(
+            "interface {name}: the sandbox has it already; give another name or none"
+        )));
+    }
+    Ok(name)
+}
+
+/// Checks a MAC address that was asked for; `taken` are those of the network.
+///
+/// # Errors
+/// Invalid for group and zero addresses, conflict for one in use.
+pub fn wished_mac(mac: MacAddr, taken: &BTreeSet<MacAddr>) -> Result<MacAddr, ControlError> {
+    if !mac.is_unicast() {
+        return Err(ControlError::invalid(format!(
+            "MAC address {mac}: not a unicast address; the first octet must be even and the address not zero, such as 02:00:00:00:00:01"
+        )));
+    }
+    if taken.contains(&mac) {
+        return Err(ControlError::conflict(format!(
+            "MAC address {mac}: in use on this network; give another or none"
+        )));
+    }
+    Ok(mac)
+}
+
+/// The MAC address that a sandbox has on a network when none is asked for: always the same for the same network, sandbox
+/// name and address, locally administered, unicast, not in `taken`.
+pub fn automatic_mac(
+    network: &ObjectId,
+    sandbox: &str,
+    address: Option<IpNet>,
+    taken: &BTreeSet<MacAddr>,
+) -> MacAddr {
+    let address = address
+        .map(|net| net.addr().to_string())
+        .unwrap_or_default();
+    let mut salt = 0u64;
+    loop {
+        let hash = [network.as_str(), sandbox, &address, &salt.to_string()]
+            .iter()
+            .fold(FNV_START, |hash, part| {
+                fnv(fnv(hash, part.as_bytes()), &[0])
+            });
+        let [a, b, c, d, e, f, ..] = scramble(hash).to_be_bytes();
+        let mac = MacAddr::new([(a & 0xfc) | 0x02, b, c, d, e, f]);
+        if !taken.contains(&mac) {
+            return mac;
+        }
+        salt += 1;
+    }
+}
+
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a: a hash that is the same in every version of this program, which std's is not.
+fn fnv(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// Spreads the low bits over the high ones, which the address is taken from.
+fn scramble(hash: u64) -> u64 {
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^ (hash >> 33)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::ErrorKind;
+
+    fn id(byte: u8) -> ObjectId {
+        ObjectId::from_bytes([byte; 32])
+    }
+
+    #[test]
+    fn the_lowest_free_interface_name() {
+        let taken = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+        assert_eq!(automatic_ifname(&taken(&["lo"])).unwrap().as_str(), "eth0");
+        assert_eq!(
+            automatic_ifname(&taken(&["eth0", "eth2"]))
+                .unwrap()
+                .as_str(),
+            "eth1"
+        );
+        assert_eq!(
+            wished_ifname("wan", &taken(&["eth0"])).unwrap().as_str(),
+            "wan"
+        );
+        assert_eq!(
+            wished_ifname("eth0", &taken(&["eth0"])).unwrap_err().kind,
+            ErrorKind::Conflict
+        );
+        for bad in ["", "a/b", "a b", "sixteen-and-more"] {
+            assert_eq!(
+                wished_ifname(bad, &taken(&[])).unwrap_err().kind,
+                ErrorKind::Invalid
+            );
+        }
+    }
+
+    #[test]
+    fn macs_are_checked() {
+        let used: MacAddr = "02:00:00:00:00:01".parse().unwrap();
+        let taken = BTreeSet::from([used]);
+        assert_eq!(
+            wished_mac(used, &taken).unwrap_err().kind,
+            ErrorKind::Conflict
+        );
+        for bad in [
+            "00:00:00:00:00:00",
+            "01:00:5e:00:00:01",
+            "ff:ff:ff:ff:ff:ff",
+        ] {
+            assert_eq!(
+                wished_mac(bad.parse().unwrap(), &taken).unwrap_err().kind,
+                ErrorKind::Invalid
+            );
+        }
+        wished_mac("00:16:3e:00:00:01".parse().unwrap(), &taken).unwrap();
+    }
+
+    #[test]
+    fn automatic_macs_are_stable_local_unicast_and_distinct() {
+        let net = |text: &str| Some(text.parse::<IpNet>().unwrap());
+        let mut taken = BTreeSet::new();
+        let mac = automatic_mac(&id(1), "web", net("198.18.0.2/24"), &taken);
+        assert_eq!(
+            mac,
+            automatic_mac(&id(1), "web", net("198.18.0.2/24"), &taken)
+        );
+        for other in [
+            automatic_mac(&id(2), "web", net("198.18.0.2/24"), &taken),
+            automatic_mac(&id(1), "web2", net("198.18.0.2/24"), &taken),
+            automatic_mac(&id(1), "web", net("198.18.0.3/24"), &taken),
+            automatic_mac(&id(1), "web", None, &taken),
+        ] {
+            assert_ne!(mac, other);
+        }
+        for _ in 0..100 {
+            let mac = automatic_mac(&id(1), "web", None, &taken);
+            assert!(mac.is_unicast() && mac.octets()[0] & 2 == 2);
+            assert!(taken.insert(mac));
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The kernel as the control plane needs it: namespaces and devices.
+//!
+//! Everything above decides; this file does. [`Kernel`] is the seam: [`HostKernel`] is the real one, tests put their own
+//! behind it and let any step fail.
+//!
+//! All functions block (a namespace is entered on a borrowed thread), so they are called from threads that may.
+//!
+//! # Why a TAP is moved into its sandbox
+//! A TAP's descriptor holds on to the namespace in which `/dev/net/tun` was opened for as long as it is open. Were it
+//! opened inside the sandbox, the switch itself would keep a container's namespace alive after the container's end, and
+//! would never learn that it ended. So the TAP is made in the switch's own namespace under a temporary name and moved:
+//! then the sandbox's end deletes the device, and the port reports that it is gone.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Debug,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use ipnet::IpNet;
+use vswitch_wire::MacAddr;
+
+use super::{ControlError, relocate::move_link, sandbox::Place};
+use crate::{
+    port::{Port, tap},
+    sys::{IfName, Netns, NetnsId, SysError, netlink},
+};
+
+/// What an endpoint's device shall be like.
+#[derive(Clone, Debug)]
+pub struct DeviceSpec {
+    /// Name under which it is made, unique on the host.
+    pub temporary: IfName,
+    /// Name inside the sandbox.
+    pub ifname: IfName,
+    /// MAC address.
+    pub mac: MacAddr,
+    /// Bytes.
+    pub mtu: u16,
+    /// Super-frames and partial checksums pass.
+    pub offload: bool,
+    /// Addresses with prefix lengths.
+    pub addresses: Vec<IpNet>,
+    /// No IPv6 on this interface, not even a link-local address.
+    pub disable_ipv6: bool,
+}
+
+/// Namespaces and devices.
+pub trait Kernel: Send + Debug + 'static {
+    /// An open namespace.
+    type Netns: Debug;
+
+    /// Makes a namespace and pins it at `path`; nothing is left on failure.
+    ///
+    /// # Errors
+    /// No right to, no room, the path is taken.
+    fn create_netns(&self, path: &Path) -> Result<Self::Netns, ControlError>;
+
+    /// Opens a namespace that exists.
+    ///
+    /// # Errors
+    /// Not-found, or no right to.
+    fn open_netns(&self, place: &Place) -> Result<Self::Netns, ControlError>;
+
+    /// What tells the namespace from others.
+    ///
+    /// # Errors
+    /// Internal.
+    fn identify(&self, netns: &Self::Netns) -> Result<NetnsId, ControlError>;
+
+    /// Removes the pin; absent is fine.
+    ///
+    /// # Errors
+    /// Internal, no right to.
+    fn unpin(&self, path: &Path) -> Result<(), ControlError>;
+
+    /// Files in the directory of pins; none if there is no directory.
+    ///
+    /// # Errors
+    /// Internal.
+    fn pins(&self, directory: &Path) -> Result<Vec<PathBuf>, ControlError>;
+
+    /// Removes the directory of pins, which must be empty; absent is fine.
+    ///
+    /// # Errors
+    /// Internal.
+    fn remove_pin_directory(&self, directory: &Path) -> Result<(), ControlError>;
+
+    /// Names of the interfaces in the namespace.
+    ///
+    /// # Errors
+    /// Internal, no right to.
+    fn interface_names(&self, netns: &Self::Netns) -> Result<BTreeSet<String>, ControlError>;
+
+    /// Subnets that the host itself uses: addresses and routes of the switch's own namespace.
+    ///
+    /// # Errors
+    /// Internal.
+    fn occupied(&self) -> Result<Vec<IpNet>, ControlError>;
+
+    /// Makes the device inside the namespace. Dropping the port deletes it.
+    ///
+    /// # Errors
+    /// No TUN driver, no right to, name taken; nothing is left.
+    fn open_device(&self, netns: &Self::Netns, spec: &DeviceSpec) -> Result<Port, ControlError>;
+
+    /// Gives the device its MAC, MTU and addresses and sets it up.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    fn configure(&self, netns: &Self::Netns, spec: &DeviceSpec) -> Result<(), ControlError>;
+}
+
+/// The Linux that we run on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HostKernel;
+
+impl From<SysError> for ControlError {
+    /// Texts of `sys` name cause and remedy already; only the kind is to be found.
+    fn from(error: SysError) -> Self {
+        let message = error.to_string();
+        match error {
+            SysError::NoSuchNamespace { .. } | SysError::NoSuchProcess { .. } => {
+                Self::not_found(message)
+            }
+            SysError::NameTaken { .. } | SysError::AlreadyPinned { .. } => Self::conflict(message),
+            SysError::BadName(_) | SysError::NotANamespace { .. } | SysError::MixedRoute { .. } => {
+                Self::invalid(message)
+            }
+            SysError::NoTunDevice
+            | SysError::TunPermission { .. }
+            | SysError::NeedsCapability { .. }
+            | SysError::Unsupported { .. }
+            | SysError::LimitReached { .. }
+            | SysError::UserNamespace(_) => Self::unavailable(message),
+            SysError::NoSuchLink { .. }
+            | SysError::DeviceGone { .. }
+            | SysError::BadDescriptor { .. }
+            | SysError::Netlink { .. }
+            | SysError::Io { .. } => Self::internal(message),
+        }
+    }
+}
+
+impl Kernel for HostKernel {
+    type Netns = Netns;
+
+    fn create_netns(&self, path: &Path) -> Result<Netns, ControlError> {
+        let netns = Netns::create()?;
+        netns.pin(path)?;
+        Ok(netns)
+    }
+
+    fn open_netns(&self, place: &Place) -> Result<Netns, ControlError> {
+        Ok(match place {
+            Place::Pid(pid) => Netns::of_pid(*pid)?,
+            Place::Path(path) => Netns::open(path)?,
+        })
+    }
+
+    fn identify(&self, netns: &Netns) -> Result<NetnsId, ControlError> {
+        Ok(netns.id()?)
+    }
+
+    fn unpin(&self, path: &Path) -> Result<(), ControlError> {
+        Ok(Netns::unpin(path)?)
+    }
+
+    fn pins(&self, directory: &Path) -> Result<Vec<PathBuf>, ControlError> {
+        let listed = |error| io_failed("list", directory, &error);
+        match fs::read_dir(directory) {
+            Ok(entries) => entries
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect::<Result<_, _>>()
+                .map_err(listed),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(listed(error)),
+        }
+    }
+
+    fn remove_pin_directory(&self, directory: &Path) -> Result<(), ControlError> {
+        Netns::release_directory(directory)?;
+        match fs::remove_dir(directory) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(io_failed("remove", directory, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn interface_names(&self, netns: &Netns) -> Result<BTreeSet<String>, ControlError> {
+        Ok(netns
+            .run(netlink::links)??
+            .into_iter()
+            .map(|link| link.name)
+            .collect())
+    }
+
+    fn occupied(&self) -> Result<Vec<IpNet>, ControlError> {
+        let addresses = netlink::addresses()?
+            .into_iter()
+            .map(|address| address.address);
+        let routes = netlink::routes()?.into_iter().map(|route| route.dst);
+        Ok(addresses.chain(routes).map(|net| net.trunc()).collect())
+    }
+
+    fn open_device(&self, netns: &Netns, spec: &DeviceSpec) -> Result<Port, ControlError> {
+        let options = tap::TapOptions {
+            name: spec.temporary.clone(),
+            offload: spec.offload,
+            mtu: spec.mtu,
+        };
+        let port = tap::open(&options)?;
+        move_link(&spec.temporary, netns, &spec.ifname)?;
+        Ok(port)
+    }
+
+    fn configure(&self, netns: &Netns, spec: &DeviceSpec) -> Result<(), ControlError> {
+        let config = netlink::LinkConfig {
+            mac: Some(spec.mac.octets()),
+            mtu: Some(spec.mtu.into()),
+            addresses: spec.addresses.clone(),
+            up: true,
+            disable_ipv6: spec.disable_ipv6,
+            ..netlink::LinkConfig::new(spec.ifname.clone())
+        };
+        Ok(netns.run(|| netlink::configure_link(&config))??)
+    }
+}
+
+fn io_failed(what: &str, path: &Path, error: &io::Error) -> ControlError {
+    ControlError::internal(format!(
+        "cannot {what} {}: {error}; look at the directory",
+        path.display()
+    ))
+}

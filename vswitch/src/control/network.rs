@@ -1,0 +1,300 @@
+//! Networks: what they are to people, and how a request becomes one.
+//!
+//! `bridge`, `host` and `none` are always there, as with Docker: `bridge` is a network like any other that nobody made
+//! and nobody can remove; `host` and `none` stand for the host's own namespace and for no network at all, and have no
+//! ports.
+
+use std::{collections::BTreeMap, fmt};
+
+use ipnet::IpNet;
+
+use super::{
+    ControlError,
+    command::NetworkCreate,
+    ipam::Pool,
+    name::{self, ObjectId},
+    options::BridgeOptions,
+    subnets::{self, Pools},
+    view::{IpamConfigView, IpamView, NetworkSummary},
+};
+use crate::datapath::NetworkId;
+
+/// Smallest MTU of a link that carries IPv6 (RFC 8200 section 5).
+const MIN_MTU_V6: u16 = 1280;
+
+/// Names that exist before anybody makes a network.
+pub const PREDEFINED: [(&str, Driver); 3] = [
+    ("bridge", Driver::Bridge),
+    ("host", Driver::Host),
+    ("none", Driver::Null),
+];
+
+/// How a network carries frames.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Driver {
+    /// A learning switch on this host.
+    Bridge,
+    /// The host's own namespace.
+    Host,
+    /// Nothing.
+    Null,
+}
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Bridge => "bridge",
+            Self::Host => "host",
+            Self::Null => "null",
+        })
+    }
+}
+
+impl Driver {
+    /// The driver that `network create -d TEXT` means; empty is `bridge`.
+    ///
+    /// # Errors
+    /// Unavailable for drivers to come, invalid for others.
+    fn for_create(text: &str) -> Result<Self, ControlError> {
+        match text {
+            "" | "bridge" => Ok(Self::Bridge),
+            "overlay" | "macvlan" => Err(ControlError::unavailable(format!(
+                "driver {text} is not built yet; use -d bridge"
+            ))),
+            "host" | "none" | "null" => Err(ControlError::invalid(format!(
+                "driver {text}: only the predefined network has it; use -d bridge"
+            ))),
+            _ => Err(ControlError::invalid(format!(
+                "driver {text:?}: unknown; known are bridge (and, not built yet, overlay and macvlan)"
+            ))),
+        }
+    }
+}
+
+/// What a network with ports has beyond its name.
+#[derive(Debug)]
+pub struct Relay {
+    /// Its number on the switch.
+    pub id: NetworkId,
+    /// Its options.
+    pub options: BridgeOptions,
+    /// Its addresses.
+    pub pools: Pools,
+}
+
+/// A network.
+#[derive(Debug)]
+pub struct Network {
+    /// ID.
+    pub id: ObjectId,
+    /// Name, unique.
+    pub name: String,
+    /// Driver.
+    pub driver: Driver,
+    /// RFC 3339.
+    pub created: String,
+    /// No way out.
+    pub internal: bool,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Options as given.
+    pub options: BTreeMap<String, String>,
+    /// None for `host` and `none`.
+    pub relay: Option<Relay>,
+}
+
+/// A request that was checked and can become a network.
+#[derive(Debug)]
+pub struct Plan {
+    /// Options.
+    pub options: BridgeOptions,
+    /// Addresses.
+    pub pools: Pools,
+}
+
+/// Checks the name and driver of a network to be made by a user.
+///
+/// # Errors
+/// Invalid or conflict; `taken` tells whether a network has the name.
+pub fn check_new(
+    create: &NetworkCreate,
+    taken: impl Fn(&str) -> bool,
+) -> Result<Driver, ControlError> {
+    if is_predefined(&create.name) {
+        return Err(ControlError::conflict(format!(
+            "network {}: predefined, it exists already and cannot be created; choose another name",
+            create.name
+        )));
+    }
+    if create.name == "default" {
+        return Err(ControlError::invalid(
+            "network default: reserved, as with Docker; choose another name",
+        ));
+    }
+    name::check("network", &create.name)?;
+    if taken(&create.name) {
+        return Err(ControlError::conflict(format!(
+            "network {}: the name is taken; choose another or remove that network first",
+            create.name
+        )));
+    }
+    Driver::for_create(&create.driver)
+}
+
+/// Checks everything else, and chooses subnets.
+///
+/// # Errors
+/// See [`BridgeOptions::parse`] and [`subnets::plan`].
+pub fn plan(
+    create: &NetworkCreate,
+    id: &ObjectId,
+    others: &[(&str, IpNet)],
+    host: impl FnOnce() -> Result<Vec<IpNet>, ControlError>,
+) -> Result<Plan, ControlError> {
+    if let Some(label) = create.labels.keys().find(|label| label.is_empty()) {
+        return Err(ControlError::invalid(format!(
+            "label {label:?}: empty; write --label KEY=VALUE"
+        )));
+    }
+    let options = BridgeOptions::parse(&create.options)?;
+    let pools = subnets::plan(create, id, others, host)?;
+    if pools.v6.is_some() && options.mtu < MIN_MTU_V6 {
+        return Err(ControlError::invalid(format!(
+            "option mtu: {} is too small for the network's IPv6 subnet; give at least {MIN_MTU_V6} or no IPv6 subnet",
+            options.mtu
+        )));
+    }
+    Ok(Plan { options, pools })
+}
+
+/// Whether the name is one of the predefined networks.
+pub fn is_predefined(name: &str) -> bool {
+    PREDEFINED.iter().any(|(predefined, _)| *predefined == name)
+}
+
+impl Network {
+    /// Its pools; nothing for `host` and `none`.
+    pub fn pools(&self) -> impl Iterator<Item = &Pool> {
+        self.relay.iter().flat_map(|relay| relay.pools.iter())
+    }
+
+    /// The relay, for an operation on ports or addresses.
+    ///
+    /// # Errors
+    /// Invalid for `host` and `none`.
+    pub fn relay(&self) -> Result<&Relay, ControlError> {
+        self.relay.as_ref().ok_or_else(|| no_ports(&self.name))
+    }
+
+    /// The relay, to change its leases.
+    ///
+    /// # Errors
+    /// Invalid for `host` and `none`.
+    pub fn relay_mut(&mut self) -> Result<&mut Relay, ControlError> {
+        self.relay.as_mut().ok_or_else(|| no_ports(&self.name))
+    }
+
+    /// A line of `network ls`.
+    pub fn summary(&self, endpoints: usize) -> NetworkSummary {
+        NetworkSummary {
+            id: self.id.to_string(),
+            name: self.name.clone(),
+            driver: self.driver.to_string(),
+            scope: "local".to_owned(),
+            created: self.created.clone(),
+            subnets: self.pools().map(Pool::subnet).collect(),
+            internal: self.internal,
+            endpoints,
+            labels: self.labels.clone(),
+        }
+    }
+
+    /// The `IPAM` object of `network inspect`.
+    pub fn ipam_view(&self) -> IpamView {
+        let config = self.pools().map(|pool| IpamConfigView {
+            subnet: pool.subnet(),
+            gateway: Some(pool.gateway()),
+            ip_range: pool.spec().range,
+            auxiliary_addresses: pool.spec().auxiliary.clone(),
+        });
+        let driver = if self.relay.is_some() {
+            "default"
+        } else {
+            "null"
+        };
+        IpamView {
+            driver: driver.to_owned(),
+            options: BTreeMap::new(),
+            config: config.collect(),
+        }
+    }
+}
+
+fn no_ports(name: &str) -> ControlError {
+    let what = if name == "host" {
+        "it is the host's own namespace"
+    } else {
+        "it is the absence of a network"
+    };
+    ControlError::invalid(format!(
+        "network {name}: {what}, nothing can be connected to it; use bridge or a network made by `vswitch network create`"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::ErrorKind;
+
+    fn create(name: &str, driver: &str) -> NetworkCreate {
+        NetworkCreate {
+            name: name.to_owned(),
+            driver: driver.to_owned(),
+            ..NetworkCreate::default()
+        }
+    }
+
+    #[test]
+    fn drivers_to_come_and_unknown_ones_are_told_apart() {
+        let kind = |driver| check_new(&create("n", driver), |_| false).unwrap_err().kind;
+        assert_eq!(
+            check_new(&create("n", ""), |_| false).unwrap(),
+            Driver::Bridge
+        );
+        assert_eq!(kind("overlay"), ErrorKind::Unavailable);
+        assert_eq!(kind("macvlan"), ErrorKind::Unavailable);
+        assert_eq!(kind("host"), ErrorKind::Invalid);
+        assert_eq!(kind("vlan9"), ErrorKind::Invalid);
+    }
+
+    #[test]
+    fn predefined_and_taken_names_are_refused() {
+        for (name, _) in PREDEFINED {
+            let error = check_new(&create(name, ""), |_| false).unwrap_err();
+            assert!(error.message.contains("predefined"), "{error}");
+        }
+        assert_eq!(
+            check_new(&create("lab", ""), |n| n == "lab")
+                .unwrap_err()
+                .kind,
+            ErrorKind::Conflict
+        );
+        assert_eq!(
+            check_new(&create("default", ""), |_| false)
+                .unwrap_err()
+                .kind,
+            ErrorKind::Invalid
+        );
+    }
+
+    #[test]
+    fn ipv6_needs_its_minimum_mtu() {
+        let id = ObjectId::from_bytes([1; 32]);
+        let mut create = create("n", "");
+        create.options.insert("mtu".to_owned(), "1279".to_owned());
+        plan(&create, &id, &[], || Ok(vec![])).unwrap();
+        create.ipv6 = true;
+        let error = plan(&create, &id, &[], || Ok(vec![])).unwrap_err();
+        assert!(error.message.contains("1280"), "{error}");
+    }
+}
