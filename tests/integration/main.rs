@@ -2,5 +2,8 @@
 //! capabilities of root over its own network and mount namespace; `tests/run` sees to that.
 
 mod connectivity;
+mod drops;
+mod fdb;
 mod isolation;
+mod relay;
 mod throughput;

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 use vswitch::{
-    datapath::{NetworkId, NetworkSettings, Switch, SwitchConfig},
+    datapath::{Fdb, NetworkId, NetworkSettings, Switch, SwitchConfig},
     port::tap::{self, TapOptions},
     sys::{
         IfName, Netns,
@@ -30,12 +30,18 @@ pub struct Bench {
 
 impl Bench {
     /// A switch with two workers, alone on the machine.
-    ///
-    /// # Panics
-    /// When it does not start.
     #[must_use]
     pub fn alone(mtu: u16) -> Self {
-        let guard = Guard::alone();
+        Self::start(mtu, Guard::alone())
+    }
+
+    /// A switch with two workers.
+    #[must_use]
+    pub fn shared(mtu: u16) -> Self {
+        Self::start(mtu, Guard::shared())
+    }
+
+    fn start(mtu: u16, guard: Guard) -> Self {
         let config = SwitchConfig {
             workers: NonZeroUsize::MIN.saturating_add(1),
             ..SwitchConfig::default()
@@ -92,6 +98,21 @@ impl Bench {
             ip6: Some(ip6),
         };
         Sandbox::of(name, netns, Some(nic))
+    }
+
+    /// The switch.
+    #[must_use]
+    pub fn switch(&self) -> &Switch {
+        &self.switch
+    }
+
+    /// The network's MAC table.
+    ///
+    /// # Panics
+    /// Never; the network is there.
+    #[must_use]
+    pub fn fdb(&self) -> Arc<Fdb> {
+        self.switch.fdb(self.network).must("the network")
     }
 
     /// Ends the bench; the books must close.

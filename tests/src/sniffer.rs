@@ -18,6 +18,9 @@ use std::{
 };
 use vswitch_wire::MacAddr;
 
+/// Longer frames are cut off here.
+pub const LONGEST: usize = 2000;
+
 /// Frames as they came.
 #[derive(Debug, Default)]
 struct Tape {
@@ -50,7 +53,10 @@ impl Sniffer {
         let ifname = &sandbox.nic().ifname;
         let mut tcpdump = sandbox.spawn(
             Command::new("tcpdump")
-                .args(["-i", ifname, "-Q", "in", "-s", "0", "-n"])
+                .args(["-i", ifname, "-Q", "in", "-n"])
+                // A ring of fixed places, each as long as a frame may be: with the default length it has
+                // eight of them, with this one two thousand.
+                .args(["-s", &LONGEST.to_string(), "-B", "4096"])
                 // Written at once; and the user stays, as there may be no other in a user namespace.
                 .args(["-U", "--immediate-mode", "-Z", "root", "-w", "-"])
                 .stdin(Stdio::null())
@@ -110,7 +116,7 @@ impl Sniffer {
         self.expect(&shown(frame), |seen| seen == frame);
     }
 
-    /// Waits for the marker; gives the frames made by tests that came before it.
+    /// Waits for the marker; gives the frames of the test type that came before it.
     #[track_caller]
     #[must_use]
     pub fn until(&self, marker: &[u8]) -> Vec<Vec<u8>> {
@@ -118,7 +124,7 @@ impl Sniffer {
         let frames = self.tape.frames();
         (frames.iter())
             .take_while(|frame| *frame != marker)
-            .filter(|frame| frames::is_ours(frame))
+            .filter(|frame| frames::is_test(frame))
             .cloned()
             .collect()
     }

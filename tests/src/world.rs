@@ -3,6 +3,7 @@
 use crate::{Lab, Must, Nic, Sandbox};
 use serde_json::Value;
 use std::path::Path;
+use vswitch_wire::MacAddr;
 
 impl Lab {
     /// Makes a network for both families and all that `options` say.
@@ -17,6 +18,17 @@ impl Lab {
         let v4 = format!("198.18.{number}.0/24");
         let v6 = format!("2001:2:0:{number:x}::/64");
         let mut words = vec!["network", "create", name, "--subnet", &v4, "--subnet", &v6];
+        for option in options {
+            words.extend(["-o", option]);
+        }
+        self.cli(&words).done();
+    }
+
+    /// Makes a network for IPv4 only, on which hosts say nothing of their own accord: what comes, a test
+    /// has sent, or it is ARP.
+    #[track_caller]
+    pub fn quiet(&self, name: &str, options: &[&str]) {
+        let mut words = vec!["network", "create", name, "--subnet", "198.18.99.0/24"];
         for option in options {
             words.extend(["-o", option]);
         }
@@ -105,6 +117,29 @@ impl Lab {
         self.json(&["status"])["totals"]["dropped"][reason]
             .as_u64()
             .unwrap_or(0)
+    }
+
+    /// Counters of a network's MAC table.
+    ///
+    /// # Panics
+    /// When there is no such counter.
+    #[track_caller]
+    #[must_use]
+    pub fn fdb_count(&self, network: &str, counter: &str) -> u64 {
+        let (status, body) = self.http("GET", &format!("/v1/networks/{network}/fdb/stats"), "");
+        assert_eq!(status, 200, "{body}");
+        let stats: Value = serde_json::from_str(&body).must(&body);
+        stats[counter].as_u64().must(counter)
+    }
+
+    /// Where an address is in a network's MAC table: port and kind.
+    #[track_caller]
+    #[must_use]
+    pub fn whereabouts(&self, network: &str, mac: MacAddr) -> Option<(Option<u64>, String)> {
+        let mac = mac.to_string();
+        (self.fdb(network).into_iter())
+            .find(|entry| entry.0 == mac)
+            .map(|(_, port, kind)| (port, kind))
     }
 
     /// The MAC table of a network: address, port, kind.
