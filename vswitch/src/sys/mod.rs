@@ -7,6 +7,7 @@
 //! | file | facility |
 //! |---|---|
 //! | `tun` | TAP devices: `/dev/net/tun` and its ioctls |
+//! | `fd` | flags of descriptors that other crates opened |
 //! | `fault` | what an errno of a TAP means to a port |
 //! | `ifname` | the names the kernel accepts for an interface |
 //! | `netns` | network namespaces: make, enter, pin |
