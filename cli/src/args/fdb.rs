@@ -1,0 +1,90 @@
+//! `vswitch fdb ...`.
+
+use clap::{Args, Subcommand, ValueEnum};
+use vswitch_wire::{MacAddr, VlanId};
+
+/// Show and change a network's MAC table (forwarding database, 802.1Q 8.8)
+#[derive(Debug, Subcommand)]
+pub(crate) enum Fdb {
+    /// List the MAC addresses that the switch knows on a network, and behind which port
+    Show {
+        /// Name, ID or unique beginning of an ID
+        network: String,
+    },
+    Add(Add),
+    Del(Del),
+    Flush(Flush),
+}
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  vswitch fdb add lan 02:00:5e:10:00:0a web/eth0
+  vswitch fdb add lan 02:00:5e:10:00:0a 3 --sticky";
+
+/// Enter a MAC address by hand: it does not age
+#[derive(Debug, Args)]
+#[command(after_help = ADD_EXAMPLES)]
+pub(crate) struct Add {
+    /// Name, ID or unique beginning of an ID
+    pub(crate) network: String,
+    /// The address
+    pub(crate) mac: MacAddr,
+    /// The port behind which it is: number or SANDBOX/IFNAME, as `port ls` shows them
+    pub(crate) port: String,
+    /// Let it be learned on no other port
+    #[arg(long)]
+    pub(crate) sticky: bool,
+    /// In this VLAN only
+    #[arg(long, value_name = "VID")]
+    pub(crate) vlan: Option<VlanId>,
+}
+
+/// Forget a MAC address
+#[derive(Debug, Args)]
+pub(crate) struct Del {
+    /// Name, ID or unique beginning of an ID
+    pub(crate) network: String,
+    /// The address
+    pub(crate) mac: MacAddr,
+    /// In this VLAN
+    #[arg(long, value_name = "VID")]
+    pub(crate) vlan: Option<VlanId>,
+}
+
+/// The kinds of entries that can be flushed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Learned from a frame's source address
+    Learned,
+    /// Added by hand
+    Static,
+    /// Added by hand with --sticky
+    Sticky,
+}
+
+const FLUSH_EXAMPLES: &str = "\
+Examples:
+  vswitch fdb flush lan
+  vswitch fdb flush lan --port 3";
+
+/// Forget what was learned on a network, and print how many entries that were
+///
+/// The conditions narrow it down: an entry must meet all that are given.
+#[derive(Debug, Args)]
+#[command(after_help = FLUSH_EXAMPLES)]
+pub(crate) struct Flush {
+    /// Name, ID or unique beginning of an ID
+    pub(crate) network: String,
+    /// Only behind this port: number or SANDBOX/IFNAME
+    #[arg(long)]
+    pub(crate) port: Option<String>,
+    /// Only this address
+    #[arg(long)]
+    pub(crate) mac: Option<MacAddr>,
+    /// Only in this VLAN
+    #[arg(long, value_name = "VID")]
+    pub(crate) vlan: Option<VlanId>,
+    /// Entries of this kind
+    #[arg(long, value_enum, default_value_t = Kind::Learned)]
+    pub(crate) kind: Kind,
+}

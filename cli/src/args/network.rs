@@ -1,0 +1,128 @@
+//! `vswitch network ...`.
+
+use super::values::{self, KeyValue, NamedAddress};
+use clap::{Args, Subcommand};
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use vswitch_wire::MacAddr;
+
+/// Make, show and remove networks; connect sandboxes to them
+#[derive(Debug, Subcommand)]
+pub(crate) enum Network {
+    Create(Create),
+    /// List networks
+    #[command(alias = "list")]
+    Ls,
+    /// Show networks in full, as JSON in the shape of `docker network inspect`
+    Inspect {
+        /// Name, ID or unique beginning of an ID
+        #[arg(required = true, value_name = "NETWORK")]
+        networks: Vec<String>,
+    },
+    /// Remove networks that no sandbox is connected to
+    #[command(alias = "remove")]
+    Rm {
+        /// Name, ID or unique beginning of an ID
+        #[arg(required = true, value_name = "NETWORK")]
+        networks: Vec<String>,
+    },
+    /// Remove all networks that no sandbox is connected to
+    Prune,
+    Connect(Connect),
+    Disconnect(Disconnect),
+}
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  vswitch network create lan
+  vswitch network create lan --subnet 198.18.0.0/24 --gateway 198.18.0.254
+  vswitch network create jumbo -o mtu=9000
+  vswitch network create dual --subnet 198.18.1.0/24 --subnet 2001:2:0:1::/64 --ipv6";
+
+/// Make a network and print its ID
+#[derive(Debug, Args)]
+#[command(after_help = CREATE_EXAMPLES)]
+pub(crate) struct Create {
+    /// The network's name
+    pub(crate) name: String,
+
+    /// What the network is made of
+    #[arg(short, long, default_value = "bridge")]
+    pub(crate) driver: String,
+
+    /// Its addresses; once per family. Default: a free private IPv4 subnet
+    #[arg(long, value_name = "CIDR", value_parser = values::cidr)]
+    pub(crate) subnet: Vec<IpNet>,
+
+    /// The router's address, which no sandbox gets; once per family. Default: the subnet's first
+    #[arg(long, value_name = "IP", value_parser = values::ip)]
+    pub(crate) gateway: Vec<IpAddr>,
+
+    /// The part of the subnet to take addresses from; once per family
+    #[arg(long, value_name = "CIDR", value_parser = values::cidr)]
+    pub(crate) ip_range: Vec<IpNet>,
+
+    /// An address that no sandbox gets, and what it is for
+    #[arg(long, value_name = "NAME=IP", value_parser = values::named_address)]
+    pub(crate) aux_address: Vec<NamedAddress>,
+
+    /// Give IPv6 addresses too; without an IPv6 --subnet a private one is chosen
+    #[arg(long)]
+    pub(crate) ipv6: bool,
+
+    /// No way out of the network
+    #[arg(long)]
+    pub(crate) internal: bool,
+
+    /// A note on the network, shown by `inspect`
+    #[arg(long, value_name = "KEY=VALUE", value_parser = values::key_value)]
+    pub(crate) label: Vec<KeyValue>,
+
+    /// An option of the driver; an unknown one is answered with the known ones
+    #[arg(short = 'o', long = "opt", value_name = "KEY=VALUE", value_parser = values::key_value)]
+    pub(crate) options: Vec<KeyValue>,
+}
+
+const CONNECT_EXAMPLES: &str = "\
+Examples:
+  vswitch network connect lan a
+  vswitch network connect lan a --ip 198.18.0.10 --mac-address 02:00:5e:10:00:0a
+  vswitch network connect lan pid:4711 --ifname lan0
+  vswitch network connect lan netns:/run/netns/red";
+
+/// Give a sandbox an interface on a network
+#[derive(Debug, Args)]
+#[command(after_help = CONNECT_EXAMPLES)]
+pub(crate) struct Connect {
+    /// Name, ID or unique beginning of an ID
+    pub(crate) network: String,
+
+    /// A sandbox's name, or pid:N, or netns:/path
+    pub(crate) sandbox: String,
+
+    /// Its IPv4 address. Default: the next free one
+    #[arg(long, value_name = "IP", value_parser = values::ipv4)]
+    pub(crate) ip: Option<Ipv4Addr>,
+
+    /// Its IPv6 address. Default: the next free one
+    #[arg(long, value_name = "IP", value_parser = values::ipv6)]
+    pub(crate) ip6: Option<Ipv6Addr>,
+
+    /// Its MAC address. Default: one that stays the same for this sandbox and network
+    #[arg(long, value_name = "MAC")]
+    pub(crate) mac_address: Option<MacAddr>,
+
+    /// The interface's name in the sandbox. Default: the first free of eth0, eth1, ...
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ifname: Option<String>,
+}
+
+/// Take a sandbox's interface on a network away
+#[derive(Debug, Args)]
+pub(crate) struct Disconnect {
+    /// Name, ID or unique beginning of an ID
+    pub(crate) network: String,
+
+    /// A sandbox's name, or pid:N, or netns:/path
+    pub(crate) sandbox: String,
+}
