@@ -78,9 +78,15 @@ pub(crate) fn text(error: &anyhow::Error) -> String {
 
 /// The status that a shell would show for a finished child: its own, or 128 and the signal's number.
 pub(crate) fn of_child(status: ExitStatus) -> ExitCode {
-    let number = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    let number = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
     // Both are below 256 on Linux; a child that neither exited nor was killed has not ended.
-    ExitCode::from(number.and_then(|number| u8::try_from(number).ok()).unwrap_or(FAILED))
+    ExitCode::from(
+        number
+            .and_then(|number| u8::try_from(number).ok())
+            .unwrap_or(FAILED),
+    )
 }
 
 #[cfg(test)]

@@ -36,7 +36,11 @@ impl Print {
         value: &T,
         text: impl FnOnce(&T) -> String,
     ) -> anyhow::Result<()> {
-        if self.json { json(value) } else { line(&text(value)) }
+        if self.json {
+            json(value)
+        } else {
+            line(&text(value))
+        }
     }
 }
 
@@ -56,10 +60,13 @@ pub(crate) fn line(text: &str) -> anyhow::Result<()> {
 /// Prints bytes as they are, at once.
 pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|e| match e.kind() {
-        io::ErrorKind::BrokenPipe => StdoutClosed.into(),
-        _ => anyhow::Error::new(e).context("stdout"),
-    })
+    stdout
+        .write_all(bytes)
+        .and_then(|()| stdout.flush())
+        .map_err(|e| match e.kind() {
+            io::ErrorKind::BrokenPipe => StdoutClosed.into(),
+            _ => anyhow::Error::new(e).context("stdout"),
+        })
 }
 
 /// One line on stderr, `vswitch: ...`. Where even that cannot be written there is nobody to tell.
@@ -70,7 +77,11 @@ pub(crate) fn complain(text: &str) {
 
 /// `text` with line breaks, and the space around them, made one space.
 pub(crate) fn one_line(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
     printable(&lines.join(" "))
 }
 
@@ -131,9 +142,13 @@ mod tests {
 
     #[test]
     fn spans_have_two_units() {
-        for (seconds, text) in
-            [(0, "0s"), (59, "59s"), (192, "3m12s"), (18_120, "5h2m"), (198_000, "2d7h")]
-        {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (192, "3m12s"),
+            (18_120, "5h2m"),
+            (198_000, "2d7h"),
+        ] {
             assert_eq!(span(Duration::from_secs(seconds)), text);
         }
     }

@@ -15,7 +15,9 @@ pub(crate) struct Table<const N: usize> {
 impl<const N: usize> Table<N> {
     /// A table with this header and no rows.
     pub(crate) fn new(header: [&str; N]) -> Self {
-        Self { rows: vec![header.map(str::to_owned)] }
+        Self {
+            rows: vec![header.map(str::to_owned)],
+        }
     }
 
     /// Adds a row. Control characters become `?`, so that a name cannot repaint the terminal.
@@ -50,7 +52,9 @@ impl<const N: usize> fmt::Display for Table<N> {
 
 /// `text` without anything that a terminal would obey.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -67,7 +71,10 @@ mod tests {
 
     #[test]
     fn a_header_alone_is_a_table() {
-        assert_eq!(Table::new(["NETWORK ID", "NAME"]).to_string(), "NETWORK ID   NAME");
+        assert_eq!(
+            Table::new(["NETWORK ID", "NAME"]).to_string(),
+            "NETWORK ID   NAME"
+        );
     }
 
     #[test]

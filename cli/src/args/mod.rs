@@ -42,7 +42,11 @@ Exit status: 0 done, 1 refused or failed (one line on stderr says why), 2 wrong 
 /// and an IP address; the other end of that interface is a port of the switch.
 #[derive(Debug, Parser)]
 #[command(name = "vswitch", version, after_help = EXAMPLES, max_term_width = 100)]
-#[command(propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 pub(crate) struct Cli {
     /// What holds for every command.
     #[command(flatten)]

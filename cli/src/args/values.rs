@@ -27,9 +27,8 @@ pub(crate) struct NamedAddress {
 
 /// Reads `ADDRESS/PREFIX`.
 pub(crate) fn cidr(word: &str) -> Result<IpNet, String> {
-    word.parse().map_err(|_| {
-        "expected ADDRESS/PREFIX, such as 198.18.0.0/24 or 2001:2:0:1::/64".to_owned()
-    })
+    word.parse()
+        .map_err(|_| "expected ADDRESS/PREFIX, such as 198.18.0.0/24 or 2001:2:0:1::/64".to_owned())
 }
 
 /// Reads an address of either family.
@@ -60,7 +59,10 @@ pub(crate) fn key_value(word: &str) -> Result<KeyValue, String> {
     if key.is_empty() {
         return Err("expected KEY=VALUE, such as mtu=9000".to_owned());
     }
-    Ok(KeyValue { key: key.to_owned(), value: value.to_owned() })
+    Ok(KeyValue {
+        key: key.to_owned(),
+        value: value.to_owned(),
+    })
 }
 
 /// Reads `NAME=IP`.
@@ -71,7 +73,10 @@ pub(crate) fn named_address(word: &str) -> Result<NamedAddress, String> {
         return Err(expected());
     }
     let address = address.parse().map_err(|_| expected())?;
-    Ok(NamedAddress { name: name.to_owned(), address })
+    Ok(NamedAddress {
+        name: name.to_owned(),
+        address,
+    })
 }
 
 #[cfg(test)]
@@ -82,7 +87,14 @@ mod tests {
     fn a_subnet_needs_its_prefix() {
         assert!(cidr("198.18.0.0/24").is_ok());
         assert!(cidr("2001:2::/48").is_ok());
-        for wrong in ["198.18.0.0", "198.18.0.0/33", "198.18.0/24", "", "/24", "x/24"] {
+        for wrong in [
+            "198.18.0.0",
+            "198.18.0.0/33",
+            "198.18.0/24",
+            "",
+            "/24",
+            "x/24",
+        ] {
             let text = cidr(wrong).expect_err(wrong);
             assert!(text.contains("ADDRESS/PREFIX"), "{text}");
         }
@@ -92,7 +104,11 @@ mod tests {
     fn an_address_of_the_other_family_is_told_its_flag() {
         assert!(ipv4("2001:2::1").expect_err("v6").contains("--ip6"));
         assert!(ipv6("198.18.0.1").expect_err("v4").ends_with("--ip"));
-        assert!(ipv4("198.18.0.1/24").expect_err("prefix").contains("without a prefix"));
+        assert!(
+            ipv4("198.18.0.1/24")
+                .expect_err("prefix")
+                .contains("without a prefix")
+        );
         assert!(ip("198.18.0.256").is_err());
     }
 

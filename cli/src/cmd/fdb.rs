@@ -18,12 +18,24 @@ pub(crate) async fn run(context: &Context, command: Fdb) -> anyhow::Result<()> {
     match command {
         Fdb::Show { network } => show(context, &network).await,
         Fdb::Add(args) => {
-            let kind = if args.sticky { FdbKind::Sticky } else { FdbKind::Static };
-            let add = FdbAdd { mac: args.mac, port: args.port, vlan: args.vlan, kind };
+            let kind = if args.sticky {
+                FdbKind::Sticky
+            } else {
+                FdbKind::Static
+            };
+            let add = FdbAdd {
+                mac: args.mac,
+                port: args.port,
+                vlan: args.vlan,
+                kind,
+            };
             Ok(client.fdb_add(&args.network, &add).await?)
         }
         Fdb::Del(args) => {
-            let remove = FdbRemove { mac: args.mac, vlan: args.vlan };
+            let remove = FdbRemove {
+                mac: args.mac,
+                vlan: args.vlan,
+            };
             Ok(client.fdb_remove(&args.network, &remove).await?)
         }
         Fdb::Flush(args) => {
@@ -38,10 +50,12 @@ pub(crate) async fn run(context: &Context, command: Fdb) -> anyhow::Result<()> {
                 }),
             };
             let flushed = client.fdb_flush(&args.network, &flush).await?;
-            context.print.show(&flushed, |flushed| match flushed.flushed {
-                1 => "1 entry flushed".to_owned(),
-                n => format!("{n} entries flushed"),
-            })
+            context
+                .print
+                .show(&flushed, |flushed| match flushed.flushed {
+                    1 => "1 entry flushed".to_owned(),
+                    n => format!("{n} entries flushed"),
+                })
         }
     }
 }
@@ -50,13 +64,21 @@ pub(crate) async fn run(context: &Context, command: Fdb) -> anyhow::Result<()> {
 pub(crate) async fn show(context: &Context, network: &str) -> anyhow::Result<()> {
     let entries = context.client.fdb(network).await?;
     // Names are for people; a script has `port ls --json`.
-    let ports = if context.print.json { Vec::new() } else { context.client.ports().await? };
-    context.print.show(&entries[..], |entries| table(entries, &ports))
+    let ports = if context.print.json {
+        Vec::new()
+    } else {
+        context.client.ports().await?
+    };
+    context
+        .print
+        .show(&entries[..], |entries| table(entries, &ports))
 }
 
 fn table(entries: &[FdbEntry], ports: &[PortInfo]) -> String {
-    let names: HashMap<PortId, &str> =
-        ports.iter().map(|port| (port.id, port.name.as_str())).collect();
+    let names: HashMap<PortId, &str> = ports
+        .iter()
+        .map(|port| (port.id, port.name.as_str()))
+        .collect();
     let none = || "-".to_owned();
     let mut table = Table::new(["MAC", "VLAN", "PORT", "KIND", "AGE"]);
     for entry in entries {

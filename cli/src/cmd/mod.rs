@@ -43,15 +43,16 @@ pub(crate) struct Context {
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { global, command } = cli;
     match command {
-        Command::Daemon(args) => no_json(&global, "daemon").and_then(|()| daemon::run(&global, args)),
+        Command::Daemon(args) => {
+            no_json(&global, "daemon").and_then(|()| daemon::run(&global, args))
+        }
         Command::Demo => no_json(&global, "demo").and_then(|()| demo::run()),
         Command::Completions(args) => {
             no_json(&global, "completions").and_then(|()| tools::completions(&args))
         }
         Command::Man(args) => no_json(&global, "man").and_then(|()| tools::man(&args)),
-        Command::Run(args) => no_json(&global, "run").and_then(|()| {
-            with_daemon(&global, async |context| run::run(&context, args).await)
-        }),
+        Command::Run(args) => no_json(&global, "run")
+            .and_then(|()| with_daemon(&global, async |context| run::run(&context, args).await)),
         Command::Sandbox(args) => sandbox::dispatch(&global, args),
         Command::Status => done(&global, async |context| status::status(&context).await),
         Command::Network(args) => done(&global, async |c| network::run(&c, args).await),
@@ -67,7 +68,9 @@ fn no_json(global: &Global, command: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     let text = format!("--json has no meaning for `{command}`: leave it out");
-    Err(Cli::command().error(ErrorKind::ArgumentConflict, text).into())
+    Err(Cli::command()
+        .error(ErrorKind::ArgumentConflict, text)
+        .into())
 }
 
 /// Runs a future on a runtime of this thread alone.
@@ -89,7 +92,11 @@ fn with_daemon<T>(
 ) -> anyhow::Result<T> {
     block_on(async {
         let client = Client::connect(&global.socket).await?;
-        work(Context { client, print: Print { json: global.json } }).await
+        work(Context {
+            client,
+            print: Print { json: global.json },
+        })
+        .await
     })
 }
 

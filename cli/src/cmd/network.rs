@@ -22,7 +22,10 @@ pub(crate) async fn run(context: &Context, command: Network) -> anyhow::Result<(
         Network::Prune => prune(context).await,
         Network::Connect(args) => connect(context, args).await,
         Network::Disconnect(args) => {
-            let reply = context.client.disconnect_endpoint(&args.network, &args.sandbox).await?;
+            let reply = context
+                .client
+                .disconnect_endpoint(&args.network, &args.sandbox)
+                .await?;
             warn(&reply.warnings);
             Ok(())
         }
@@ -40,7 +43,10 @@ pub(crate) async fn create(context: &Context, args: Create) -> anyhow::Result<()
 fn request(args: Create) -> Result<NetworkCreate, clap::Error> {
     let mut aux_addresses = BTreeMap::new();
     for aux in args.aux_address {
-        if aux_addresses.insert(aux.name.clone(), aux.address).is_some() {
+        if aux_addresses
+            .insert(aux.name.clone(), aux.address)
+            .is_some()
+        {
             return Err(twice("--aux-address", &aux.name));
         }
     }
@@ -95,27 +101,33 @@ fn table(networks: &[NetworkSummary]) -> String {
 
 /// `network inspect`: an array, as `docker network inspect` prints it.
 async fn inspect(context: &Context, networks: &[String]) -> anyhow::Result<()> {
-    let (found, all) =
-        each(networks, async |name| Ok(context.client.network(name).await?)).await;
+    let (found, all) = each(networks, async |name| {
+        Ok(context.client.network(name).await?)
+    })
+    .await;
     print::json(&found)?;
     all
 }
 
 /// `network rm`: prints what was removed, as it was called.
-async fn rm(context: &Context, networks: &[String]) -> anyhow::Result<()> {
+pub(crate) async fn rm(context: &Context, networks: &[String]) -> anyhow::Result<()> {
     let (removed, all) = each(networks, async |name| {
         context.client.remove_network(name).await?;
         Ok(name.to_owned())
     })
     .await;
-    context.print.show(&json!({ "removed": removed }), |_| removed.join("\n"))?;
+    context
+        .print
+        .show(&json!({ "removed": removed }), |_| removed.join("\n"))?;
     all
 }
 
 /// `network prune`: prints what was removed.
 async fn prune(context: &Context) -> anyhow::Result<()> {
     let pruned = context.client.prune_networks().await?;
-    context.print.show(&pruned, |pruned| pruned.networks.join("\n"))
+    context
+        .print
+        .show(&pruned, |pruned| pruned.networks.join("\n"))
 }
 
 /// `network connect`: prints the interface that the sandbox has got.
@@ -127,7 +139,10 @@ pub(crate) async fn connect(context: &Context, args: Connect) -> anyhow::Result<
         mac_address: args.mac_address,
         ifname: args.ifname,
     };
-    let connected = context.client.connect_endpoint(&args.network, &request).await?;
+    let connected = context
+        .client
+        .connect_endpoint(&args.network, &request)
+        .await?;
     context.print.show(&connected, connection)
 }
 
@@ -160,9 +175,26 @@ mod tests {
     #[test]
     fn every_flag_reaches_the_daemon() {
         let request = parse(&[
-            "lan", "-d", "overlay", "--subnet", "198.18.0.0/24", "--subnet", "2001:2::/64",
-            "--gateway", "198.18.0.254", "--ip-range", "198.18.0.128/25", "--aux-address",
-            "x=198.18.0.9", "--ipv6", "--internal", "--label", "team=net", "-o", "mtu=9000", "-o",
+            "lan",
+            "-d",
+            "overlay",
+            "--subnet",
+            "198.18.0.0/24",
+            "--subnet",
+            "2001:2::/64",
+            "--gateway",
+            "198.18.0.254",
+            "--ip-range",
+            "198.18.0.128/25",
+            "--aux-address",
+            "x=198.18.0.9",
+            "--ipv6",
+            "--internal",
+            "--label",
+            "team=net",
+            "-o",
+            "mtu=9000",
+            "-o",
             "encrypted",
         ])
         .expect("well formed");
@@ -184,7 +216,13 @@ mod tests {
         for words in [
             ["lan", "-o", "mtu=1500", "-o", "mtu=9000"],
             ["lan", "--label", "a=1", "--label", "a=1"],
-            ["lan", "--aux-address", "x=198.18.0.1", "--aux-address", "x=198.18.0.2"],
+            [
+                "lan",
+                "--aux-address",
+                "x=198.18.0.1",
+                "--aux-address",
+                "x=198.18.0.2",
+            ],
         ] {
             let error = parse(&words).expect_err("twice");
             assert_eq!(error.exit_code(), 2);

@@ -13,7 +13,8 @@ pub(crate) async fn run(context: &Context, command: Port) -> anyhow::Result<()> 
     match command {
         Port::Ls => ls(context).await,
         Port::Inspect { ports } => {
-            let (found, all) = each(&ports, async |port| Ok(context.client.port(port).await?)).await;
+            let (found, all) =
+                each(&ports, async |port| Ok(context.client.port(port).await?)).await;
             print::json(&found)?;
             all
         }
@@ -66,13 +67,27 @@ mod tests {
         }]))
         .expect("the promised shape");
         let text = table(&ports);
-        let lines: Vec<Vec<&str>> = text.lines().map(|l| l.split_whitespace().collect()).collect();
+        let lines: Vec<Vec<&str>> = text
+            .lines()
+            .map(|l| l.split_whitespace().collect())
+            .collect();
         assert_eq!(lines[0].len(), 11);
         assert_eq!(
             lines[1],
             [
-                "3", "web/eth0", "lan", "web", "tap", "up", "1500", "csum,tso4", "12", "(1.3kB)",
-                "0", "(0B)", "3"
+                "3",
+                "web/eth0",
+                "lan",
+                "web",
+                "tap",
+                "up",
+                "1500",
+                "csum,tso4",
+                "12",
+                "(1.3kB)",
+                "0",
+                "(0B)",
+                "3"
             ]
         );
     }

@@ -12,13 +12,29 @@ pub(crate) async fn status(context: &Context) -> anyhow::Result<()> {
 }
 
 fn text(status: &Status) -> String {
-    let Status { version, pid, uptime, run_dir, workers, totals, events_lost, .. } = status;
-    let (frames, wakeups) =
-        workers.iter().fold((0u64, 0u64), |(f, w), one| (f + one.frames, w + one.wakeups));
+    let Status {
+        version,
+        pid,
+        uptime,
+        run_dir,
+        workers,
+        totals,
+        events_lost,
+        ..
+    } = status;
+    let (frames, wakeups) = workers.iter().fold((0u64, 0u64), |(f, w), one| {
+        (f + one.frames, w + one.wakeups)
+    });
     let up = span(Duration::from_secs(*uptime));
     let mut lines = vec![
-        format!("daemon      vswitch {version}, pid {pid}, up {up}, run directory {}", run_dir.display()),
-        format!("workers     {} ({frames} frames, {wakeups} wake-ups)", workers.len()),
+        format!(
+            "daemon      vswitch {version}, pid {pid}, up {up}, run directory {}",
+            run_dir.display()
+        ),
+        format!(
+            "workers     {} ({frames} frames, {wakeups} wake-ups)",
+            workers.len()
+        ),
         format!("networks    {}", status.networks),
         format!("sandboxes   {}", status.sandboxes),
         format!("ports       {}", status.ports),
@@ -27,7 +43,9 @@ fn text(status: &Status) -> String {
         lines.push(format!("dropped     {frames} {reason}"));
     }
     if *events_lost > 0 {
-        lines.push(format!("events      {events_lost} lost: the control plane was too slow"));
+        lines.push(format!(
+            "events      {events_lost} lost: the control plane was too slow"
+        ));
     }
     lines.push(format!("frames      {}", conservation(totals)));
     lines.join("\n")
@@ -35,7 +53,14 @@ fn text(status: &Status) -> String {
 
 /// `received + replicated = delivered + consumed + dropped`, with the figures.
 pub(crate) fn conservation(totals: &Totals) -> String {
-    let Totals { received, replicated, delivered, consumed, dropped, residual } = totals;
+    let Totals {
+        received,
+        replicated,
+        delivered,
+        consumed,
+        dropped,
+        residual,
+    } = totals;
     let dropped: u64 = dropped.values().sum();
     let sum = format!(
         "{received} received + {replicated} replicated = \

@@ -22,7 +22,10 @@ pub(crate) fn completions(args: &Completions) -> anyhow::Result<ExitCode> {
 /// Writes a page for the program and for each command: `vswitch.1`, `vswitch-network.1`, ...
 pub(crate) fn man(args: &Man) -> anyhow::Result<ExitCode> {
     write_pages(&args.directory).with_context(|| {
-        format!("cannot write the man pages into {}", args.directory.display())
+        format!(
+            "cannot write the man pages into {}",
+            args.directory.display()
+        )
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -44,7 +47,11 @@ mod tests {
             clap_complete::generate(shell, &mut Cli::command(), "vswitch", &mut text);
             let text = String::from_utf8(text).expect("completions are text");
             for command in Cli::command().get_subcommands() {
-                assert!(text.contains(command.get_name()), "{shell}: {}", command.get_name());
+                assert!(
+                    text.contains(command.get_name()),
+                    "{shell}: {}",
+                    command.get_name()
+                );
             }
         }
     }
@@ -56,7 +63,11 @@ mod tests {
         write_pages(&made).expect("pages");
         let page = fs::read_to_string(made.join("vswitch.1")).expect("vswitch.1");
         assert!(page.contains(".TH"), "{page}");
-        for name in ["vswitch-network-create.1", "vswitch-sandbox-exec.1", "vswitch-demo.1"] {
+        for name in [
+            "vswitch-network-create.1",
+            "vswitch-sandbox-exec.1",
+            "vswitch-demo.1",
+        ] {
             let page = fs::read_to_string(made.join(name)).expect(name);
             assert!(page.contains("Examples"), "{name} shows examples: {page}");
         }

@@ -13,7 +13,10 @@ fn the_promised_statuses() {
     assert!(is(code(Ok(ExitCode::from(42))), 42));
     assert!(is(code(Err(anyhow!("refused"))), 1));
     assert!(is(code(Err(Told.into())), 1));
-    assert!(is(code(Err(clap::Error::new(ErrorKind::ArgumentConflict).into())), 2));
+    assert!(is(
+        code(Err(clap::Error::new(ErrorKind::ArgumentConflict).into())),
+        2
+    ));
     assert!(!is(ExitCode::from(1), 2), "the comparison can fail");
 }
 

@@ -1,0 +1,45 @@
+//! `vswitch daemon`: logs to stderr, then all the rest is the library's.
+
+use crate::args::{Global, daemon::Daemon};
+use anyhow::anyhow;
+use std::{
+    env,
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
+use tracing_subscriber::EnvFilter;
+use vswitch::api::daemon::{DaemonConfig, run as run_daemon};
+
+/// What is logged, as a filter of `tracing`.
+pub(crate) const LOG_VARIABLE: &str = "VSWITCH_LOG";
+
+/// Runs until SIGINT or SIGTERM.
+pub(crate) fn run(global: &Global, args: Daemon) -> anyhow::Result<ExitCode> {
+    tracing_subscriber::fmt()
+        .with_env_filter(filter()?)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .init();
+    let config = DaemonConfig {
+        socket: global.socket.clone(),
+        state_dir: args.state_dir,
+        workers: args.workers,
+    };
+    // That it is ready is in the log, which is the daemon's only output.
+    run_daemon(&config, || ())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn filter() -> anyhow::Result<EnvFilter> {
+    let wanted = match env::var(LOG_VARIABLE) {
+        Ok(wanted) if !wanted.is_empty() => wanted,
+        Ok(_) | Err(env::VarError::NotPresent) => "info".to_owned(),
+        Err(env::VarError::NotUnicode(_)) => return Err(anyhow!("{LOG_VARIABLE}: is not UTF-8")),
+    };
+    EnvFilter::try_new(&wanted).map_err(|error| {
+        anyhow!(
+            "{LOG_VARIABLE}={wanted}: {error}; give a level (error, warn, info, debug, trace) or \
+             TARGET=LEVEL,..."
+        )
+    })
+}

@@ -1,0 +1,126 @@
+//! `vswitch sandbox ...`.
+
+use super::{
+    Context, block_on, done, each, no_json,
+    process::{self, Stop},
+    warn,
+};
+use crate::{
+    args::{
+        Global,
+        sandbox::{Exec, Sandbox},
+    },
+    exit,
+    print::{self, short_id},
+    table::Table,
+};
+use anyhow::Context as _;
+use serde_json::json;
+use std::process::ExitCode;
+use vswitch::{
+    api::{
+        Client,
+        types::{SandboxKind, SandboxSummary},
+    },
+    control::sandbox::SandboxRef,
+    sys::Netns,
+};
+
+/// Carries out one of the commands.
+pub(crate) fn dispatch(global: &Global, command: Sandbox) -> anyhow::Result<ExitCode> {
+    match command {
+        Sandbox::Create { name } => done(global, async |c| create(&c, &name).await),
+        Sandbox::Ls => done(global, async |c| ls(&c).await),
+        Sandbox::Inspect { sandboxes } => done(global, async |c| inspect(&c, &sandboxes).await),
+        Sandbox::Rm { force, sandboxes } => done(global, async |c| rm(&c, &sandboxes, force).await),
+        Sandbox::Exec(args) => {
+            no_json(global, "sandbox exec")?;
+            block_on(exec(global, &args))
+        }
+    }
+}
+
+/// `sandbox create`: prints the ID.
+pub(crate) async fn create(context: &Context, name: &str) -> anyhow::Result<()> {
+    let created = context.client.create_sandbox(name).await?;
+    context.print.show(&created, |created| created.id.clone())
+}
+
+/// `sandbox ls`.
+async fn ls(context: &Context) -> anyhow::Result<()> {
+    let sandboxes = context.client.sandboxes().await?;
+    context.print.show(&sandboxes[..], table)
+}
+
+fn table(sandboxes: &[SandboxSummary]) -> String {
+    let mut table = Table::new(["SANDBOX ID", "NAME", "KIND", "NETWORKS", "PATH"]);
+    for sandbox in sandboxes {
+        let networks = sandbox.networks.join(",");
+        table.row([
+            short_id(&sandbox.id),
+            sandbox.name.clone(),
+            match sandbox.kind {
+                SandboxKind::Named => "named",
+                SandboxKind::Foreign => "foreign",
+            }
+            .to_owned(),
+            if networks.is_empty() {
+                "-".to_owned()
+            } else {
+                networks
+            },
+            sandbox.path.display().to_string(),
+        ]);
+    }
+    table.to_string()
+}
+
+/// `sandbox inspect`.
+async fn inspect(context: &Context, sandboxes: &[String]) -> anyhow::Result<()> {
+    let (found, all) = each(sandboxes, async |name| {
+        Ok(context.client.sandbox(name).await?)
+    })
+    .await;
+    print::json(&found)?;
+    all
+}
+
+/// `sandbox rm`: prints what was removed, as it was called.
+pub(crate) async fn rm(context: &Context, sandboxes: &[String], force: bool) -> anyhow::Result<()> {
+    let (removed, all) = each(sandboxes, async |name| {
+        let reply = context.client.remove_sandbox(name, force).await?;
+        warn(&reply.warnings);
+        Ok(name.to_owned())
+    })
+    .await;
+    context
+        .print
+        .show(&json!({ "removed": removed }), |_| removed.join("\n"))?;
+    all
+}
+
+/// `sandbox exec`: ends with the command's status.
+async fn exec(global: &Global, args: &Exec) -> anyhow::Result<ExitCode> {
+    let path = match SandboxRef::parse(&args.sandbox)? {
+        // Only the daemon knows where its sandboxes are ...
+        SandboxRef::Name(name) => {
+            Client::connect(&global.socket)
+                .await?
+                .sandbox(&name)
+                .await?
+                .path
+        }
+        // ... and a namespace of somebody else needs no daemon.
+        SandboxRef::Place(place) => place.path(),
+    };
+    let netns = Netns::open(&path)?;
+    let mut stop = Stop::install().context("cannot watch for signals")?;
+    let mut child = match process::start(&netns, &args.command)? {
+        Ok(child) => child,
+        Err(status) => return Ok(status),
+    };
+    let status = process::wait(&mut child, &mut stop)
+        .await
+        .context("cannot wait for the command")?;
+    Ok(exit::of_child(status))
+}
