@@ -34,6 +34,11 @@ pub fn within<T>(timeout: Duration, mut ask: impl FnMut() -> Option<T>) -> Optio
     }
 }
 
+/// Lets time pass, for a measurement over that time; not to wait for something.
+pub fn measure_for(time: Duration) {
+    thread::sleep(time);
+}
+
 /// Turns what must not fail into its value.
 pub trait Must<T> {
     /// The value.

@@ -165,6 +165,24 @@ impl Lab {
         Output::new(format!("vswitch {}", words.join(" ")), &output)
     }
 
+    /// Runs `vswitch` with these words alone, which name the socket or do without.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[track_caller]
+    #[must_use]
+    pub fn cli_anywhere(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(program());
+        command
+            .args(words)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = spawn_in(&self.host, &mut command).must("vswitch");
+        let output = child.wait_with_output().must("wait for vswitch");
+        Output::new(format!("vswitch {}", words.join(" ")), &output)
+    }
+
     /// Runs `vswitch --json` with these words and gives what it printed.
     ///
     /// # Panics
