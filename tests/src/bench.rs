@@ -13,7 +13,7 @@ use vswitch::{
     datapath::{Fdb, NetworkId, NetworkSettings, Switch, SwitchConfig},
     port::tap::{self, TapOptions},
     sys::{
-        IfName, Netns,
+        IfName, Netns, TapFactory,
         netlink::{self, LinkConfig},
     },
 };
@@ -82,12 +82,11 @@ impl Bench {
             up: true,
             ..LinkConfig::new(ifname)
         };
-        let port = netns.run(|| {
-            let port = tap::open(&options)?;
-            netlink::configure_link(&link)?;
-            Ok::<_, vswitch::sys::SysError>(port)
-        });
-        let port = port.must("enter the namespace").must("a TAP");
+        let factory = TapFactory::new().must("a namespace to make TAPs in");
+        let port = tap::open(&factory, &netns, &options).must("a TAP");
+        (netns.run(|| netlink::configure_link(&link)))
+            .must("enter the namespace")
+            .must("a configured TAP");
         let id = self.switch.add_port(self.network, port).must("a port");
         let nic = Nic {
             network: "bench".to_owned(),
