@@ -1,2 +1,10 @@
-//! Placeholder.
-fn main() {}
+//! The one integration binary: the real daemon, real namespaces, real TAP devices. It needs the
+//! capabilities of root over its own network and mount namespace; `tests/run` sees to that.
+
+mod bad_input;
+mod connectivity;
+mod drops;
+mod fdb;
+mod isolation;
+mod relay;
+mod throughput;

@@ -1,1 +1,37 @@
-//! Placeholder.
+//! The harness of the integration tests: a host of one's own with the real daemon in it, sandboxes,
+//! captures, raw frames, checked streams.
+//!
+//! - [`Lab`] is a host: a fresh network namespace and a directory with the control socket. Its end is
+//!   a test in itself (see [`lab`]).
+//! - Nothing sleeps in the hope that something has happened: [`eventually`] asks until it has, and
+//!   what must *not* happen is proved by a marker that comes after it (see [`sniffer`]).
+//! - A failed assertion of the harness panics at the caller's line; [`Must`] makes a panic of an error
+//!   that would be the fault of the machine or of the harness.
+//! - Tests run in parallel threads. Those that measure hold the machine alone (see [`guard`]).
+
+pub mod bench;
+pub mod cli;
+pub mod daemon;
+pub mod deadline;
+pub mod frames;
+pub mod guard;
+pub mod http;
+pub mod icmp;
+pub mod iperf;
+pub mod lab;
+mod leftovers;
+pub mod monitor;
+pub mod pattern;
+pub mod procfs;
+pub mod sandbox;
+pub mod sniffer;
+pub mod transfer;
+pub mod udp;
+mod world;
+
+pub use cli::Output;
+pub use deadline::{Must, eventually};
+pub use lab::{Lab, Setup};
+pub use monitor::Monitor;
+pub use sandbox::{Nic, Sandbox};
+pub use sniffer::Sniffer;

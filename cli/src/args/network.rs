@@ -115,6 +115,10 @@ pub(crate) struct Connect {
     /// The interface's name in the sandbox. Default: the first free of eth0, eth1, ...
     #[arg(long, value_name = "NAME")]
     pub(crate) ifname: Option<String>,
+
+    /// An option of this interface alone: offload=on|off. Default: as the network
+    #[arg(short = 'o', long = "opt", value_name = "KEY=VALUE", value_parser = values::key_value)]
+    pub(crate) options: Vec<KeyValue>,
 }
 
 /// Take a sandbox's interface on a network away

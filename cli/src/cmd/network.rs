@@ -138,6 +138,7 @@ pub(crate) async fn connect(context: &Context, args: Connect) -> anyhow::Result<
         ip6: args.ip6,
         mac_address: args.mac_address,
         ifname: args.ifname,
+        options: map("--opt", args.options)?,
     };
     let connected = context
         .client

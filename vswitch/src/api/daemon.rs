@@ -15,7 +15,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{
-    server::serve,
+    server::{Limits, serve},
     socket::{ControlSocket, SocketError},
 };
 use crate::{
@@ -65,12 +65,12 @@ pub enum DaemonError {
 pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonError> {
     caps::preflight()?;
     raise_descriptor_limit();
-    let socket = ControlSocket::bind(&config.socket)?;
+    let (socket, listener) = ControlSocket::bind(&config.socket)?;
     let mut switch = SwitchConfig::default();
     switch.workers = config.workers.unwrap_or(switch.workers);
     let workers = switch.workers;
     let switch = Switch::start(&switch)?;
-    let controller = Controller::new(HostKernel, switch, socket.directory())?;
+    let controller = Controller::new(HostKernel::new()?, switch, socket.directory())?;
     let controller = Arc::new(Mutex::new(controller));
     let upkeep = Upkeep::start(&controller)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -81,10 +81,9 @@ pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonErro
     let handle = Handle::new(Arc::clone(&controller));
     let served = runtime.block_on(async {
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let listener = socket.listener()?;
         tracing::info!(socket = %config.socket.display(), workers, pid = std::process::id(), "ready");
         ready();
-        serve(listener, handle, told_to_stop(terminate, interrupt)).await?;
+        serve(listener, handle, Limits::default(), told_to_stop(terminate, interrupt)).await?;
         Ok::<(), DaemonError>(())
     });
     tracing::info!("stopping");

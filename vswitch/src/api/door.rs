@@ -1,7 +1,7 @@
 //! The door of the control socket: who comes in, and how long they may stay.
 //!
 //! Before a connection reaches the router its request head is read here, so that nobody holds a place by sending
-//! nothing: at most [`MAX_CONNECTIONS`] at once, [`HEAD_TIME`] for the head, [`VISIT_TIME`] for everything, one request
+//! nothing: at most [`MAX_CONNECTIONS`] at once, [`Limits`] for the head and for everything, one request
 //! each (every reply closes its connection). What is not HTTP is answered here at once.
 //!
 //! `GET /v1/events` is served here as well: it is the one reply without an end, a line of JSON for each event until
@@ -31,12 +31,26 @@ use crate::control::{ErrorKind, Handle};
 pub(super) const MAX_CONNECTIONS: usize = 64;
 /// Monitors at once; more are refused.
 pub(super) const MAX_MONITORS: usize = 64;
-/// Time for the head of a request.
-pub(super) const HEAD_TIME: Duration = Duration::from_secs(5);
-/// Time for a whole request and its reply.
-pub(super) const VISIT_TIME: Duration = Duration::from_secs(60);
 /// Bytes of a request's head.
 pub(super) const MAX_HEAD: usize = 16 * 1024;
+
+/// How long a connection may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// For the head of the request.
+    pub head: Duration,
+    /// For the whole request and its reply.
+    pub visit: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(5),
+            visit: Duration::from_secs(60),
+        }
+    }
+}
 
 /// The listener that the router sees: only connections with a whole request head.
 #[derive(Debug)]
@@ -53,6 +67,7 @@ struct Host {
     handle: Handle,
     monitors: Arc<Semaphore>,
     admit: mpsc::Sender<Visitor>,
+    limits: Limits,
     /// Becomes true, or is dropped, when the server ends.
     ending: watch::Receiver<bool>,
 }
@@ -61,6 +76,7 @@ impl Door {
     pub(super) fn new(
         listener: UnixListener,
         handle: Handle,
+        limits: Limits,
         ending: watch::Receiver<bool>,
     ) -> Self {
         let (admit, admitted) = mpsc::channel(MAX_CONNECTIONS);
@@ -69,6 +85,7 @@ impl Door {
             handle,
             monitors,
             admit,
+            limits,
             ending,
         };
         Self {
@@ -122,9 +139,9 @@ impl axum::serve::Listener for Door {
 
 /// Reads the head of the one request, and sends the guest where it belongs.
 async fn greet(mut stream: UnixStream, place: OwnedSemaphorePermit, host: Host) {
-    let deadline = Instant::now() + VISIT_TIME;
+    let deadline = Instant::now() + host.limits.visit;
     let mut head = Vec::new();
-    let whole = timeout(HEAD_TIME, read_head(&mut stream, &mut head)).await;
+    let whole = timeout(host.limits.head, read_head(&mut stream, &mut head)).await;
     let refusal = match whole {
         Ok(Ok(true)) => None,
         // Gone before it asked for anything.
@@ -133,12 +150,12 @@ async fn greet(mut stream: UnixStream, place: OwnedSemaphorePermit, host: Host) 
         Ok(Err(_)) => return,
         Err(_) => Some((
             StatusCode::REQUEST_TIMEOUT,
-            "no whole HTTP request within 5 s",
+            "no whole HTTP request in the time allowed",
         )),
     };
     let refusal = refusal.or_else(|| check_head(&head).err());
     if let Some((status, why)) = refusal {
-        refuse(stream, status, why).await;
+        refuse(stream, status, why, host.limits.head).await;
     } else if wants_events(&head) {
         drop(place);
         watch_events(stream, host).await;
@@ -164,7 +181,7 @@ async fn read_head(stream: &mut UnixStream, head: &mut Vec<u8>) -> io::Result<bo
         if stream.read_buf(head).await? == 0 {
             return Ok(false);
         }
-        if has_end(head) || head.len() > MAX_HEAD {
+        if end(head).is_some() || head.len() > MAX_HEAD {
             return Ok(true);
         }
         // A request begins with a method; do not wait for more of something else.
@@ -174,12 +191,21 @@ async fn read_head(stream: &mut UnixStream, head: &mut Vec<u8>) -> io::Result<bo
     }
 }
 
-fn has_end(head: &[u8]) -> bool {
-    head.windows(2).any(|two| two == b"\n\n") || head.windows(3).any(|three| three == b"\n\r\n")
+/// Bytes up to the empty line, if it is there.
+fn end(head: &[u8]) -> Option<usize> {
+    let bare = head
+        .windows(2)
+        .position(|two| two == b"\n\n")
+        .map(|at| at + 2);
+    let full = head
+        .windows(3)
+        .position(|three| three == b"\n\r\n")
+        .map(|at| at + 3);
+    bare.into_iter().chain(full).min()
 }
 
 fn check_head(head: &[u8]) -> Result<(), (StatusCode, &'static str)> {
-    if !has_end(head) {
+    if end(head).is_none_or(|end| end > MAX_HEAD) {
         return Err((
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "request head over 16 KiB",
@@ -215,13 +241,13 @@ fn wants_events(head: &[u8]) -> bool {
     line.starts_with(b"GET /v1/events ") || line.starts_with(b"GET /v1/events?")
 }
 
-async fn refuse(mut stream: UnixStream, status: StatusCode, why: &str) {
+async fn refuse(mut stream: UnixStream, status: StatusCode, why: &str, limit: Duration) {
     let body = error_body(
         ErrorKind::Invalid,
         &format!("request refused: {why}; speak HTTP/1.1 with JSON bodies"),
     );
     let sent = timeout(
-        HEAD_TIME,
+        limit,
         stream.write_all(plain_error(status, &body).as_bytes()),
     )
     .await;
@@ -236,7 +262,7 @@ async fn watch_events(mut stream: UnixStream, mut host: Host) {
             &format!("events: {MAX_MONITORS} monitors are connected already; end one of them"),
         );
         let answer = plain_error(StatusCode::SERVICE_UNAVAILABLE, &body);
-        let sent = timeout(HEAD_TIME, stream.write_all(answer.as_bytes())).await;
+        let sent = timeout(host.limits.head, stream.write_all(answer.as_bytes())).await;
         tracing::debug!(?sent, "monitor refused");
         return;
     };

@@ -78,18 +78,23 @@ async fn run(handle: Handle, command: Command) -> Response {
 
 async fn no_route(uri: Uri) -> Response {
     let message = format!(
-        "no such route: {}; the routes are listed in `vswitch::api::types`",
-        uri.path()
+        "{}: no such route; the routes are listed in `vswitch::api::types`",
+        shown(&uri)
     );
     error(StatusCode::NOT_FOUND, ErrorKind::NotFound, message)
 }
 
 async fn wrong_method(uri: Uri) -> Response {
     let message = format!(
-        "method not allowed on {}; the routes are listed in `vswitch::api::types`",
-        uri.path()
+        "{}: method not allowed; the routes are listed in `vswitch::api::types`",
+        shown(&uri)
     );
     error(StatusCode::METHOD_NOT_ALLOWED, ErrorKind::Invalid, message)
+}
+
+/// As much of a path as an error needs.
+fn shown(uri: &Uri) -> &str {
+    uri.path().get(..100).unwrap_or_else(|| uri.path())
 }
 
 /// Reads a JSON body of at most [`MAX_BODY`] bytes; one that announces more is refused without reading it.

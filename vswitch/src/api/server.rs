@@ -7,6 +7,7 @@ use std::{future::Future, io, time::Duration};
 
 use tokio::{net::UnixListener, sync::watch, time::timeout};
 
+pub use super::door::Limits;
 use super::{door::Door, routes::router};
 use crate::control::Handle;
 
@@ -20,11 +21,12 @@ const GRACE: Duration = Duration::from_secs(5);
 pub async fn serve(
     listener: std::os::unix::net::UnixListener,
     handle: Handle,
+    limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let listener = UnixListener::from_std(listener)?;
     let (end, ending) = watch::channel(false);
-    let door = Door::new(listener, handle.clone(), ending.clone());
+    let door = Door::new(listener, handle.clone(), limits, ending.clone());
     let stopped = async move {
         stop.await;
         end.send_replace(true);

@@ -72,21 +72,20 @@ pub enum SocketError {
     },
 }
 
-/// A bound control socket. Dropping it removes the file.
+/// The file of a bound control socket, and its directory's lock. Dropping it removes the file.
 #[derive(Debug)]
 pub struct ControlSocket {
-    listener: UnixListener,
     path: PathBuf,
     /// Holds the lock.
     _directory: File,
 }
 
 impl ControlSocket {
-    /// Makes the socket, and its directory if it is missing.
+    /// Makes the socket, and its directory if it is missing. The listener does not block.
     ///
     /// # Errors
     /// See [`SocketError`]; nothing was changed then, save that the directory may have been made.
-    pub fn bind(path: &Path) -> Result<Self, SocketError> {
+    pub fn bind(path: &Path) -> Result<(Self, UnixListener), SocketError> {
         let directory = check_path(path)?;
         let failed = |what: &'static str, path: &Path| {
             let path = path.to_owned();
@@ -124,23 +123,13 @@ impl ControlSocket {
             }
             failed("make the socket", path)(source)
         })?;
-        Ok(Self {
+        Ok((
+            Self {
+                path: path.to_owned(),
+                _directory: locked,
+            },
             listener,
-            path: path.to_owned(),
-            _directory: locked,
-        })
-    }
-
-    /// Another descriptor of the socket, for a runtime.
-    ///
-    /// # Errors
-    /// [`SocketError::Io`] when there are no descriptors left.
-    pub fn listener(&self) -> Result<UnixListener, SocketError> {
-        self.listener.try_clone().map_err(|source| SocketError::Io {
-            what: "use the socket",
-            path: self.path.clone(),
-            source,
-        })
+        ))
     }
 
     /// The directory of the socket.
@@ -224,3 +213,6 @@ fn remove(path: &Path) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,10 +18,11 @@ use super::{
     kernel::{DeviceSpec, Kernel},
     name::ObjectId,
     network::Network,
+    options,
     sandbox::Sandbox,
     subnets::Pools,
 };
-use crate::{datapath::Switch, sys::IfName};
+use crate::datapath::Switch;
 
 /// Addresses that are given back unless they are kept.
 struct Leases<'a> {
@@ -129,6 +130,7 @@ pub(super) fn attach<K: Kernel>(
     let (network_id, name) = (network.id.clone(), network.name.clone());
     let relay = network.relay_mut()?;
     let (relay_id, options) = (relay.id, relay.options);
+    let offload = options::offload(&connect.options)?.unwrap_or(options.offload);
     let leases = Leases::take(&mut relay.pools, &name, connect)?;
     let (ipv4, ipv6) = (leases.ipv4(), leases.ipv6());
     let addresses: Vec<IpNet> = ipv4
@@ -143,11 +145,10 @@ pub(super) fn attach<K: Kernel>(
         }
     };
     let spec = DeviceSpec {
-        temporary: temporary_name(&id)?,
         ifname,
         mac,
         mtu: options.mtu,
-        offload: options.offload,
+        offload,
         addresses,
         disable_ipv6: ipv6.is_none(),
     };
@@ -157,7 +158,7 @@ pub(super) fn attach<K: Kernel>(
         .add_port(relay_id, device)
         .map_err(|error| ControlError::internal(error.to_string()))?;
     leases.keep();
-    let (ifname, offload, mtu) = (spec.ifname, options.offload, options.mtu);
+    let (ifname, mtu) = (spec.ifname, options.mtu);
     let sandbox = sandbox.id.clone();
     Ok(Endpoint {
         id,
@@ -186,10 +187,4 @@ pub(super) fn detach(switch: &Switch, network: Option<&mut Network>, endpoint: &
     if let (Some(net), Some(pool)) = (endpoint.ipv6, &mut relay.pools.v6) {
         pool.release(net.addr().into());
     }
-}
-
-/// The name under which a device is made before it moves into its sandbox; of use to nobody and unique.
-fn temporary_name(endpoint: &ObjectId) -> Result<IfName, ControlError> {
-    let digits = endpoint.short();
-    IfName::new(format!("vs-{digits}")).map_err(|error| ControlError::internal(error.to_string()))
 }

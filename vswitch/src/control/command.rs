@@ -191,6 +191,9 @@ pub struct Connect {
     /// Interface name inside the sandbox; the lowest free `ethN` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ifname: Option<String>,
+    /// Options of this endpoint, `offload=on|off`; the network's hold when absent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
 }
 
 /// Body of `POST /v1/networks/{n}/disconnect`.

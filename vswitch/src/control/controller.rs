@@ -231,4 +231,4 @@ fn owned(drops: BTreeMap<&'static str, u64>) -> BTreeMap<String, u64> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

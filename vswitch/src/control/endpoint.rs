@@ -74,8 +74,7 @@ pub fn automatic_ifname(taken: &BTreeSet<String>) -> Result<IfName, ControlError
 /// # Errors
 /// Invalid with the kernel's rule, or conflict.
 pub fn wished_ifname(name: &str, taken: &BTreeSet<String>) -> Result<IfName, ControlError> {
-    let name = IfName::new(name)
-        .map_err(|error| ControlError::invalid(format!("interface {name:?}: {error}")))?;
+    let name = IfName::new(name).map_err(|error| ControlError::invalid(error.to_string()))?;
     if taken.contains(name.as_str()) {
         return Err(ControlError::conflict(format!(
             "interface {name}: the sandbox has it already; give another name or none"

@@ -67,6 +67,12 @@ impl Monitor {
             Err(RecvError::Closed) => None,
         }
     }
+
+    /// The next event that is there already.
+    #[cfg(test)]
+    pub(crate) fn try_next(&mut self) -> Option<Event> {
+        self.0.try_recv().ok()
+    }
 }
 
 #[cfg(test)]

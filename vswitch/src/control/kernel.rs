@@ -4,12 +4,6 @@
 //! behind it and let any step fail.
 //!
 //! All functions block (a namespace is entered on a borrowed thread), so they are called from threads that may.
-//!
-//! # Why a TAP is moved into its sandbox
-//! A TAP's descriptor holds on to the namespace in which `/dev/net/tun` was opened for as long as it is open. Were it
-//! opened inside the sandbox, the switch itself would keep a container's namespace alive after the container's end, and
-//! would never learn that it ended. So the TAP is made in the switch's own namespace under a temporary name and moved:
-//! then the sandbox's end deletes the device, and the port reports that it is gone.
 
 use std::{
     collections::BTreeSet,
@@ -21,17 +15,15 @@ use std::{
 use ipnet::IpNet;
 use vswitch_wire::MacAddr;
 
-use super::{ControlError, relocate::move_link, sandbox::Place};
+use super::{ControlError, sandbox::Place};
 use crate::{
     port::{Port, tap},
-    sys::{IfName, Netns, NetnsId, SysError, netlink},
+    sys::{IfName, Netns, NetnsId, SysError, TapFactory, netlink},
 };
 
 /// What an endpoint's device shall be like.
 #[derive(Clone, Debug)]
 pub struct DeviceSpec {
-    /// Name under which it is made, unique on the host.
-    pub temporary: IfName,
     /// Name inside the sandbox.
     pub ifname: IfName,
     /// MAC address.
@@ -113,8 +105,22 @@ pub trait Kernel: Send + Debug + 'static {
 }
 
 /// The Linux that we run on.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HostKernel;
+#[derive(Debug)]
+pub struct HostKernel {
+    taps: TapFactory,
+}
+
+impl HostKernel {
+    /// Prepares for making devices.
+    ///
+    /// # Errors
+    /// No right to make a namespace.
+    pub fn new() -> Result<Self, ControlError> {
+        Ok(Self {
+            taps: TapFactory::new()?,
+        })
+    }
+}
 
 impl From<SysError> for ControlError {
     /// Texts of `sys` name cause and remedy already; only the kind is to be found.
@@ -207,13 +213,11 @@ impl Kernel for HostKernel {
 
     fn open_device(&self, netns: &Netns, spec: &DeviceSpec) -> Result<Port, ControlError> {
         let options = tap::TapOptions {
-            name: spec.temporary.clone(),
+            name: spec.ifname.clone(),
             offload: spec.offload,
             mtu: spec.mtu,
         };
-        let port = tap::open(&options)?;
-        move_link(&spec.temporary, netns, &spec.ifname)?;
-        Ok(port)
+        Ok(tap::open(&self.taps, netns, &options)?)
     }
 
     fn configure(&self, netns: &Netns, spec: &DeviceSpec) -> Result<(), ControlError> {

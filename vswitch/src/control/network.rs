@@ -59,7 +59,7 @@ impl Driver {
         match text {
             "" | "bridge" => Ok(Self::Bridge),
             "overlay" | "macvlan" => Err(ControlError::unavailable(format!(
-                "driver {text} is not built yet; use -d bridge"
+                "driver {text}: not built yet; use -d bridge"
             ))),
             "host" | "none" | "null" => Err(ControlError::invalid(format!(
                 "driver {text}: only the predefined network has it; use -d bridge"

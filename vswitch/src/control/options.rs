@@ -96,6 +96,23 @@ impl BridgeOptions {
     }
 }
 
+/// Reads the options of `network connect`: `offload` alone, which overrides the network's.
+///
+/// # Errors
+/// Invalid with the known options or the allowed values.
+pub fn offload(options: &BTreeMap<String, String>) -> Result<Option<bool>, ControlError> {
+    let mut offload = None;
+    for (key, value) in options {
+        if key != "offload" {
+            return Err(ControlError::invalid(format!(
+                "option {key:?}: unknown to an endpoint; known is offload"
+            )));
+        }
+        offload = Some(switch(key, value)?);
+    }
+    Ok(offload)
+}
+
 fn unknown_option(key: &str) -> ControlError {
     ControlError::invalid(format!(
         "option {key:?}: unknown to the bridge driver; known are {}",
@@ -166,6 +183,27 @@ mod tests {
             1400
         );
         assert_eq!(parse(&[]).unwrap(), BridgeOptions::default());
+    }
+
+    #[test]
+    fn an_endpoint_knows_one_option() {
+        let read =
+            |key: &str, value: &str| offload(&BTreeMap::from([(key.to_owned(), value.to_owned())]));
+        assert_eq!(offload(&BTreeMap::new()).unwrap(), None);
+        assert_eq!(read("offload", "off").unwrap(), Some(false));
+        assert_eq!(read("offload", "on").unwrap(), Some(true));
+        assert!(
+            read("offload", "x")
+                .unwrap_err()
+                .message
+                .contains("on or off")
+        );
+        assert!(
+            read("mtu", "9000")
+                .unwrap_err()
+                .message
+                .contains("known is offload")
+        );
     }
 
     #[test]

@@ -157,7 +157,7 @@ impl Kernel for FakeKernel {
             Place::Pid(pid) => world.processes.get(pid).copied(),
             Place::Path(path) => world.pins.get(path).copied(),
         });
-        found.ok_or_else(|| ControlError::not_found(format!("no namespace at {place:?}; make one")))
+        found.ok_or_else(|| ControlError::not_found(format!("no namespace: {place:?}; make one")))
     }
 
     fn identify(&self, netns: &u64) -> Result<NetnsId, ControlError> {

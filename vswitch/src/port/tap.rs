@@ -16,7 +16,10 @@ use tun_tap::{Iface, Mode};
 use vswitch_wire::{OffloadSet, VNET_LEN, VnetHdr};
 
 use super::{Batch, Drained, MAX_BATCH, Port, PortLost, PortRx, PortTx, SendReport};
-use crate::sys::{IfName, PortFault, SysError, Tun, TunOptions, offload, set_nonblocking};
+use crate::sys::{
+    IfName, Netns, PortFault, SysError, TapFactory, Tun, TunOptions, netlink, offload,
+    set_nonblocking,
+};
 
 /// How a TAP port is made.
 #[derive(Clone, Debug)]
@@ -52,18 +55,21 @@ struct TapTx {
     offload: OffloadSet,
 }
 
-/// Makes a TAP in the calling thread's network namespace and opens it as a port. The interface is
-/// down and has no addresses yet.
+/// Makes a TAP inside `target` and opens it as a port. The interface is down and has no addresses
+/// yet. It ends with the namespace, which the port then reports: see [`TapFactory`].
 ///
 /// # Errors
 /// See [`SysError`]; no device is left behind.
-pub fn open(options: &TapOptions) -> Result<Port, SysError> {
+pub fn open(factory: &TapFactory, target: &Netns, options: &TapOptions) -> Result<Port, SysError> {
     let (device, granted) = if options.offload {
-        let tun = Tun::create(options.name.as_str(), &TunOptions::default())?;
+        let tun = factory.create(target, &options.name, TunOptions::default())?;
         let granted = tun.set_offload(to_bits(OffloadSet::ALL))?;
         (Device::Offload(tun), from_bits(granted))
     } else {
-        (Device::Plain(open_plain(&options.name)?), OffloadSet::NONE)
+        (
+            Device::Plain(open_plain(factory, target, &options.name)?),
+            OffloadSet::NONE,
+        )
     };
     let device = Arc::new(device);
     Ok(Port {
@@ -76,20 +82,20 @@ pub fn open(options: &TapOptions) -> Result<Port, SysError> {
     })
 }
 
-/// `tun-tap` would attach to a TAP that exists already: `Tun::probe` and the check for the name
-/// give the same errors as a TAP with offload does.
-fn open_plain(name: &IfName) -> Result<PlainTap, SysError> {
-    Tun::probe()?;
-    if crate::sys::netlink::link_exists(name)? {
-        return Err(SysError::NameTaken { name: name.clone() });
-    }
-    let failed = |cause| SysError::Io {
-        what: format!("create the TAP {name}"),
-        cause,
-    };
-    let made = Iface::without_packet_info(name.as_str(), Mode::Tap).map_err(failed)?;
-    set_nonblocking(&made).map_err(failed)?;
-    Ok(PlainTap(made))
+/// `tun-tap` makes the device where the calling thread is, which is the factory's home for a moment.
+fn open_plain(factory: &TapFactory, target: &Netns, name: &IfName) -> Result<PlainTap, SysError> {
+    factory.home().run(|| {
+        Tun::probe()?;
+        let failed = |cause| SysError::Io {
+            what: format!("create the TAP {name}"),
+            cause,
+        };
+        // The kernel fills the number in.
+        let made = Iface::without_packet_info("tap%d", Mode::Tap).map_err(failed)?;
+        set_nonblocking(&made).map_err(failed)?;
+        netlink::move_link(&IfName::new(made.name())?, target, name)?;
+        Ok(PlainTap(made))
+    })?
 }
 
 /// Each offload and its bit in TUNSETOFFLOAD.

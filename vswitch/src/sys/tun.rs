@@ -4,7 +4,7 @@
 //! (what the switch reads and writes Ethernet frames through, one per call). The two part ways: the
 //! interface may be renamed and moved to another namespace, the descriptor goes on working. When the
 //! last descriptor is closed the interface disappears; when the interface is deleted, or its
-//! namespace ends, the descriptor answers EBADFD for good (see [`PortFault`](super::PortFault)).
+//! namespace ends, the descriptor answers EBADFD for good (see [`PortFault`]).
 //!
 //! Decisions (kernel facts: `drivers/net/tun.c`):
 //! - **`O_NONBLOCK`, and never `TUNSETSNDBUF`.** Only so does a write of a small frame take the short

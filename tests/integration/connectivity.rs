@@ -1,0 +1,120 @@
+//! Who reaches whom: pings between all pairs, broadcast to all, unicast to one.
+
+use std::{io::Write as _, net::IpAddr, process::Stdio, slice};
+use vswitch_tests::{Lab, Must as _, Sandbox, Sniffer, frames, frames::Raw, icmp, sandbox};
+use vswitch_wire::MacAddr;
+
+#[test]
+fn two_sandboxes_ping_each_other_in_both_families() {
+    let lab = Lab::start();
+    lab.network("lan", &[]);
+    icmp::all_pairs(&lab.join_all("lan", 2));
+    lab.finish();
+}
+
+#[test]
+fn three_sandboxes_ping_each_other_in_both_families() {
+    let lab = Lab::start();
+    lab.network("lan", &[]);
+    let all = lab.join_all("lan", 3);
+    icmp::all_pairs(&all);
+    // As a person would do it.
+    let ping = |to: IpAddr| all[0].exec(&["ping", "-c", "1", "-W", "5", &to.to_string()]);
+    ping(all[1].ip4()).done();
+    ping(all[2].ip6()).done();
+    lab.finish();
+}
+
+#[test]
+fn sixty_four_sandboxes_ping_each_other_and_hear_a_broadcast() {
+    let lab = Lab::start();
+    lab.network("lan", &[]);
+    let all = lab.join_all("lan", 64);
+    // Each asks its neighbour's address, ARP and ND, over the wire.
+    for (from, to) in all.iter().zip(all.iter().cycle().skip(1)) {
+        icmp::answers(from, &[to.ip4()]);
+        icmp::answers(from, &[to.ip6()]);
+    }
+    // All others are told: the kernel has one neighbour table for all namespaces, with room for 1024
+    // dynamic entries of a family, and 64 hosts that know each other need 4032.
+    for sandbox in &all {
+        know_all(sandbox, &all);
+    }
+    icmp::all_pairs(&all);
+
+    let sniffers: Vec<Sniffer> = all[1..].iter().map(Sniffer::start).collect();
+    let frame = frames::unique(MacAddr::BROADCAST, all[0].mac());
+    let marker = frames::marker(MacAddr::BROADCAST, all[0].mac());
+    let mut raw = Raw::open(&all[0]);
+    raw.send(&frame);
+    raw.send(&marker);
+    for sniffer in &sniffers {
+        assert_eq!(sniffer.until(&marker), slice::from_ref(&frame));
+    }
+    drop(sniffers);
+    lab.finish();
+}
+
+/// Permanent neighbour entries for all others.
+#[track_caller]
+fn know_all(sandbox: &Sandbox, all: &[Sandbox]) {
+    let mut batch = String::new();
+    for other in all.iter().filter(|other| other.name != sandbox.name) {
+        for ip in [other.ip4(), other.ip6()] {
+            let mac = other.mac();
+            batch += &format!("neigh replace {ip} lladdr {mac} dev eth0 nud permanent\n");
+        }
+    }
+    let mut command = sandbox::command_of(&["ip", "-batch", "-"]);
+    let mut ip = sandbox.spawn(command.stdin(Stdio::piped()));
+    let mut stdin = ip.stdin.take().must("ip's stdin");
+    stdin.write_all(batch.as_bytes()).must("ip's stdin");
+    drop(stdin);
+    assert!(ip.wait().must("wait for ip").success());
+}
+
+#[test]
+fn a_broadcast_reaches_every_other_port_once() {
+    let lab = Lab::start();
+    lab.network("lan", &[]);
+    let all = lab.join_all("lan", 4);
+    let sniffers: Vec<Sniffer> = all.iter().map(Sniffer::start).collect();
+    for (from, sender) in all.iter().enumerate() {
+        let frame = frames::unique(MacAddr::BROADCAST, sender.mac());
+        let marker = frames::marker(MacAddr::BROADCAST, sender.mac());
+        let mut raw = Raw::open(sender);
+        raw.send(&frame);
+        raw.send(&marker);
+        for (to, sniffer) in sniffers.iter().enumerate().filter(|(to, _)| *to != from) {
+            assert_eq!(sniffer.count_until(&frame, &marker), 1, "{from} to {to}");
+        }
+    }
+    drop(sniffers);
+    lab.finish();
+}
+
+#[test]
+fn unicast_to_a_learned_station_is_seen_by_no_third_port() {
+    let lab = Lab::start();
+    lab.network("lan", &[]);
+    let all = lab.join_all("lan", 4);
+    let [a, b, ..] = &all[..] else { unreachable!() };
+    // Both are learned.
+    icmp::answers(a, &[b.ip4()]);
+    let sniffers: Vec<Sniffer> = all.iter().map(Sniffer::start).collect();
+    let frame = frames::unique(b.mac(), a.mac());
+    let marker = frames::marker(MacAddr::BROADCAST, a.mac());
+    let mut raw = Raw::open(a);
+    raw.send(&frame);
+    raw.send(&marker);
+    assert_eq!(sniffers[1].until(&marker), slice::from_ref(&frame));
+    for third in &sniffers[2..] {
+        assert_eq!(third.until(&marker), [] as [Vec<u8>; 0]);
+    }
+    // Nor does it come back to where it came from: b has the last word.
+    let last = frames::marker(MacAddr::BROADCAST, b.mac());
+    Raw::open(b).send(&last);
+    assert_eq!(sniffers[0].until(&last), [] as [Vec<u8>; 0]);
+    drop(sniffers);
+    lab.finish();
+}

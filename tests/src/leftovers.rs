@@ -1,0 +1,113 @@
+//! What is there: to compare before and after, and to find what a daemon left behind.
+
+use crate::{Lab, Must, Sandbox, procfs};
+use serde_json::{Value, json};
+use std::{fs, path::Path};
+use vswitch::sys::{Netns, netlink};
+
+/// See [`Lab::fingerprint`].
+#[track_caller]
+pub(crate) fn fingerprint(lab: &Lab) -> String {
+    let networks = lab.json(&["network", "ls"]);
+    let names: Vec<String> = (networks.as_array().into_iter().flatten())
+        .filter_map(|network| Some(network["name"].as_str()?.to_owned()))
+        .collect();
+    let inspected: Vec<Value> = (names.iter())
+        .map(|name| lab.json(&["network", "inspect", name]))
+        .collect();
+    let entries: Vec<Value> = (names.iter())
+        .map(|name| lab.cli(&["--json", "fdb", "show", name]))
+        // The predefined networks without a switch have no table.
+        .filter(|output| output.status == 0)
+        .map(|output| made_by_hand(&output.json()))
+        .collect();
+    let all = json!({
+        "networks": networks,
+        "inspected": inspected,
+        "entries": entries,
+        "sandboxes": lab.json(&["sandbox", "ls"]),
+        "ports": without_counters(lab.json(&["port", "ls"])),
+        "links": links(lab.host()),
+        "files": files(lab.dir()),
+        "threads": lab.daemon().threads(),
+        "descriptors": lab.daemon().descriptors(),
+    });
+    format!("{all:#}")
+}
+
+fn made_by_hand(entries: &Value) -> Value {
+    (entries.as_array().into_iter().flatten())
+        .filter(|entry| entry["kind"] != "learned")
+        .map(|entry| json!([entry["mac"], entry["port"], entry["kind"]]))
+        .collect()
+}
+
+fn without_counters(mut ports: Value) -> Value {
+    for port in ports.as_array_mut().into_iter().flatten() {
+        for counter in ["rx", "tx", "drops"] {
+            port[counter] = Value::Null;
+        }
+    }
+    ports
+}
+
+/// Interfaces of a namespace other than `lo`.
+fn links(netns: &Netns) -> Vec<String> {
+    let links = netns.run(netlink::links).must("enter a namespace");
+    (links.must("list interfaces").into_iter())
+        .filter(|link| link.name != "lo")
+        .map(|link| link.name)
+        .collect()
+}
+
+/// Everything below a directory.
+fn files(dir: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        found.push(entry.path().display().to_string());
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            found.extend(files(&entry.path()));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What a daemon that has ended left behind, a line each.
+pub(crate) fn find(dir: &Path, host: &Netns, sandboxes: &[Sandbox]) -> Vec<String> {
+    let mut left = Vec::new();
+    left.extend(
+        links(host)
+            .iter()
+            .map(|link| format!("device {link} in the host")),
+    );
+    for sandbox in sandboxes {
+        let devices = links(&sandbox.netns).into_iter();
+        left.extend(devices.map(|link| format!("device {link} in {}", sandbox.name)));
+    }
+    left.extend((procfs::mounts_below(dir).iter()).map(|point| format!("mount {point}")));
+    left.extend(
+        (procfs::with_argument(&dir.to_string_lossy()).iter())
+            .map(|process| format!("process {process}")),
+    );
+    // Empty directories go with the lab's own.
+    left.extend(
+        (files(dir).iter())
+            .filter(|file| !Path::new(file).is_dir())
+            .map(|file| format!("file {file}")),
+    );
+    left
+}
+
+/// Takes the mounts in a lab's directory away; the files go with the directory.
+pub(crate) fn remove(dir: &Path) {
+    let pins = dir.join("netns");
+    for entry in fs::read_dir(&pins).into_iter().flatten().flatten() {
+        if let Err(error) = Netns::unpin(&entry.path()) {
+            eprintln!("left behind: {error}");
+        }
+    }
+    if let Err(error) = Netns::release_directory(&pins) {
+        eprintln!("left behind: {error}");
+    }
+}

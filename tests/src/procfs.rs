@@ -1,0 +1,112 @@
+//! A process as `/proc` shows it: what it holds and what it costs.
+
+use crate::Must;
+use std::{fs, path::Path};
+
+/// A running process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process(pub u32);
+
+impl Process {
+    fn read(self, file: &str) -> String {
+        let path = format!("/proc/{}/{file}", self.0);
+        fs::read_to_string(&path).must(&path)
+    }
+
+    fn field(self, name: &str) -> u64 {
+        let status = self.read("status");
+        (status.lines().find_map(|line| line.strip_prefix(name)))
+            .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+            .must(name)
+    }
+
+    /// Open descriptors.
+    #[must_use]
+    pub fn descriptors(self) -> usize {
+        let path = format!("/proc/{}/fd", self.0);
+        fs::read_dir(&path).must(&path).count()
+    }
+
+    /// Threads.
+    #[must_use]
+    pub fn threads(self) -> u64 {
+        self.field("Threads:")
+    }
+
+    /// Resident memory in KiB.
+    #[must_use]
+    pub fn resident(self) -> u64 {
+        self.field("VmRSS:")
+    }
+
+    /// Processor time spent so far, user and system, in clock ticks (1/100 s on every Linux of today).
+    #[must_use]
+    pub fn ticks(self) -> u64 {
+        let stat = self.read("stat");
+        // The name in parentheses may hold blanks; utime and stime are the 14th and 15th field.
+        let (_, rest) = stat.rsplit_once(')').must("fields of /proc/PID/stat");
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let number = |index: usize| -> u64 {
+            fields
+                .get(index)
+                .and_then(|field| field.parse().ok())
+                .must("a number in /proc/PID/stat")
+        };
+        number(11) + number(12)
+    }
+}
+
+/// Processes that have `needle` on their command line, other than this one.
+#[must_use]
+pub fn with_argument(needle: &str) -> Vec<String> {
+    let all = fs::read_dir("/proc").must("/proc");
+    let own = std::process::id().to_string();
+    (all.flatten())
+        .filter_map(|entry| {
+            let pid = entry.file_name().into_string().ok()?;
+            let first = pid.chars().next()?;
+            (first.is_ascii_digit() && pid != own).then_some(pid)
+        })
+        .filter_map(|pid| {
+            // One that has ended meanwhile is not there.
+            let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            line.contains(needle).then(|| format!("{pid} {line}"))
+        })
+        .collect()
+}
+
+/// Mount points at or below `dir` in this process's mount namespace.
+#[must_use]
+pub fn mounts_below(dir: &Path) -> Vec<String> {
+    let table = fs::read_to_string("/proc/self/mountinfo").must("/proc/self/mountinfo");
+    (table.lines())
+        .filter_map(|line| line.split(' ').nth(4))
+        .filter(|point| Path::new(point).starts_with(dir))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_seen() {
+        let own = Process(std::process::id());
+        assert!(own.descriptors() >= 3);
+        assert!(own.threads() >= 1);
+        assert!(own.resident() > 100);
+        let before = own.ticks();
+        crate::eventually(crate::deadline::SOON, "a tick of work", || {
+            (own.ticks() > before).then_some(())
+        });
+    }
+
+    #[test]
+    fn mounts_are_found_by_whole_names() {
+        assert!(mounts_below(Path::new("/")).len() > 1);
+        assert!(mounts_below(Path::new("/pro")).is_empty());
+        assert!(!mounts_below(Path::new("/proc")).is_empty());
+    }
+}

@@ -1,0 +1,102 @@
+//! A checked stream over UDP: datagrams of many sizes, each of which must arrive, once, in order and
+//! unchanged.
+//!
+//! UDP has no flow control, so the sender waits for the receiver's word after every few datagrams: what
+//! is lost then was not lost in a full socket buffer.
+
+use crate::{Must, Sandbox, pattern::Pattern};
+use std::{
+    net::{IpAddr, SocketAddr, UdpSocket},
+    thread,
+    time::Duration,
+};
+
+/// Datagrams under way at once: 32 of 9000 bytes are well below the default receive buffer.
+const WINDOW: u32 = 16;
+/// A stall of this length is a loss.
+const STALL: Duration = Duration::from_secs(10);
+
+/// Sends `count` datagrams of up to `longest` bytes and checks each.
+///
+/// # Panics
+/// When one is lost, doubled, out of order or changed.
+#[track_caller]
+pub fn checked(from: &Sandbox, to: &Sandbox, address: IpAddr, count: u32, longest: usize) {
+    let server = to.run(|| UdpSocket::bind(SocketAddr::new(address, 0)));
+    let server = server.must("a UDP socket");
+    let any: IpAddr = match address {
+        IpAddr::V4(_) => [0; 4].into(),
+        IpAddr::V6(_) => [0; 16].into(),
+    };
+    let client = from.run(|| UdpSocket::bind(SocketAddr::new(any, 0)));
+    let client = client.must("a UDP socket");
+    client
+        .connect(server.local_addr().must("its address"))
+        .must("a route");
+    for socket in [&server, &client] {
+        socket.set_read_timeout(Some(STALL)).must("a timeout");
+    }
+    let (sent, received) = thread::scope(|scope| {
+        let receiver = scope.spawn(|| receive(&server, count, longest));
+        let sent = send(&client, count, longest);
+        (
+            sent,
+            receiver
+                .join()
+                .unwrap_or_else(|_| Err("panicked".to_owned())),
+        )
+    });
+    assert_eq!(
+        (sent, received),
+        (Ok(()), Ok(())),
+        "UDP from {} to {address}",
+        from.name
+    );
+}
+
+/// What datagram `number` is: its number, then bytes that follow from it.
+fn datagram(number: u32, longest: usize) -> Vec<u8> {
+    let mut pattern = Pattern::new(number.into());
+    let span = (longest - 4) as u64 + 1;
+    let length = usize::try_from(pattern.below(span)).unwrap_or(0);
+    let mut bytes = vec![0; 4 + length];
+    bytes[..4].copy_from_slice(&number.to_be_bytes());
+    pattern.fill(&mut bytes[4..]);
+    bytes
+}
+
+fn send(socket: &UdpSocket, count: u32, longest: usize) -> Result<(), String> {
+    let mut word = [0; 4];
+    for number in 0..count {
+        socket
+            .send(&datagram(number, longest))
+            .map_err(|e| format!("send {number}: {e}"))?;
+        if (number + 1) % WINDOW == 0 {
+            socket
+                .recv(&mut word)
+                .map_err(|e| format!("no word after {number}: {e}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn receive(socket: &UdpSocket, count: u32, longest: usize) -> Result<(), String> {
+    let mut room = vec![0; 1 << 16];
+    for number in 0..count {
+        let (length, from) = socket
+            .recv_from(&mut room)
+            .map_err(|e| format!("no {number}: {e}"))?;
+        if room[..length] != datagram(number, longest) {
+            let claimed = room.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
+            return Err(format!(
+                "instead of {number} came {claimed:?}, {length} bytes, or it is changed"
+            ));
+        }
+        if (number + 1) % WINDOW == 0 {
+            socket
+                .send_to(&number.to_be_bytes(), from)
+                .map_err(|e| format!("word: {e}"))?;
+        }
+    }
+    Ok(())
+}

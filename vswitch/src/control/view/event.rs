@@ -1,0 +1,144 @@
+//! Events as they are told.
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Serialize};
+use vswitch_wire::MacAddr;
+
+use crate::port::PortId;
+
+/// One line of `GET /v1/events`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// RFC 3339, UTC, microseconds.
+    pub time: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub what: EventKind,
+}
+
+/// What happened. Networks, sandboxes and ports by name.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(
+    tag = "type",
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case"
+)]
+pub enum EventKind {
+    /// A network was made.
+    NetworkCreate {
+        /// Name.
+        network: String,
+        /// ID.
+        id: String,
+    },
+    /// A network was removed.
+    NetworkRemove {
+        /// Name.
+        network: String,
+        /// ID.
+        id: String,
+    },
+    /// A sandbox was made, or a foreign namespace became known.
+    SandboxCreate {
+        /// Name.
+        sandbox: String,
+        /// ID.
+        id: String,
+    },
+    /// A sandbox was removed, or a foreign namespace forgotten.
+    SandboxRemove {
+        /// Name.
+        sandbox: String,
+        /// ID.
+        id: String,
+    },
+    /// An endpoint was made.
+    EndpointConnect {
+        /// Network.
+        network: String,
+        /// Sandbox.
+        sandbox: String,
+        /// Port number.
+        port: PortId,
+        /// Interface inside the sandbox.
+        ifname: String,
+        /// MAC address.
+        mac: MacAddr,
+        /// IPv4 address and prefix length.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ipv4: Option<Ipv4Net>,
+        /// IPv6 address and prefix length.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ipv6: Option<Ipv6Net>,
+    },
+    /// An endpoint was removed.
+    EndpointDisconnect {
+        /// Network.
+        network: String,
+        /// Sandbox.
+        sandbox: String,
+        /// Port number.
+        port: PortId,
+        /// Interface inside the sandbox.
+        ifname: String,
+    },
+    /// A port's link came up.
+    PortUp {
+        /// Port number.
+        port: PortId,
+        /// `SANDBOX/IFNAME`.
+        name: String,
+        /// Network.
+        network: String,
+    },
+    /// A port's link went down.
+    PortDown {
+        /// Port number.
+        port: PortId,
+        /// `SANDBOX/IFNAME`.
+        name: String,
+        /// Network.
+        network: String,
+    },
+    /// A port's device or namespace has disappeared; its endpoint is removed.
+    PortGone {
+        /// Port number.
+        port: PortId,
+        /// `SANDBOX/IFNAME`.
+        name: String,
+        /// Network.
+        network: String,
+    },
+    /// An address was learned.
+    FdbLearned {
+        /// Network.
+        network: String,
+        /// Address.
+        mac: MacAddr,
+        /// Port number.
+        port: PortId,
+    },
+    /// A station moved from one port to another.
+    FdbMoved {
+        /// Network.
+        network: String,
+        /// Address.
+        mac: MacAddr,
+        /// Old port.
+        from: PortId,
+        /// New port.
+        to: PortId,
+    },
+    /// Entries aged out.
+    FdbAged {
+        /// Network.
+        network: String,
+        /// How many.
+        entries: usize,
+    },
+    /// This monitor was too slow: that many events are missing here.
+    Lagged {
+        /// How many.
+        lost: u64,
+    },
+}
