@@ -2,9 +2,12 @@
 //! capabilities of root over its own network and mount namespace; `tests/run` sees to that.
 
 mod bad_input;
+mod cli;
 mod connectivity;
 mod drops;
 mod fdb;
 mod isolation;
+mod lifecycle;
 mod relay;
+mod sys;
 mod throughput;
