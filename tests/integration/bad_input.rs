@@ -22,7 +22,7 @@ fn wrong_networks_are_refused() {
     create(&["x", "-d", "overlay"], &["overlay"]);
     create(&["lan"], &["lan", "taken"]);
     create(&["host"], &["host"]);
-    create(&["-bad-"], &[]);
+    create(&[".bad"], &[".bad"]);
     create(&["a/b"], &["a/b"]);
     create(
         &["x", "--subnet", "198.18.0.128/25"],

@@ -2,9 +2,16 @@
 //! capabilities of root over its own network and mount namespace; `tests/run` sees to that.
 
 mod bad_input;
+mod churn;
+mod cli;
 mod connectivity;
+mod demo;
 mod drops;
 mod fdb;
+mod idle;
 mod isolation;
+mod lifecycle;
+mod readme;
 mod relay;
+mod sys;
 mod throughput;

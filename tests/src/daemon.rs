@@ -5,6 +5,7 @@ use crate::{
     deadline::{SOON, within},
     sandbox::command_of,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
@@ -56,6 +57,18 @@ pub fn program() -> PathBuf {
             test.display()
         )
     })
+}
+
+/// Sends a signal to a process that the test has started.
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    // Whoever waits for it finds out that it has ended already.
+    let _sent = pid.map(|pid| kill_process(pid, signal));
+}
+
+/// Sends SIGTERM to a process that the test has started.
+pub fn terminate(pid: u32) {
+    signal(pid, Signal::TERM);
 }
 
 /// Starts a daemon in a namespace and follows its log.

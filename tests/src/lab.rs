@@ -13,13 +13,13 @@
 
 use crate::{
     Must, Output, Sandbox,
-    daemon::{Log, program, start_daemon},
+    daemon::{self, Log, program, start_daemon},
     deadline::{SOON, within},
     guard::Guard,
     leftovers,
     procfs::Process,
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 use std::{
     os::unix::net::UnixStream,
@@ -46,6 +46,8 @@ pub struct Lab {
     host: Netns,
     dir: TempDir,
     daemon: Child,
+    /// How the daemon is started, once more where a test has ended it.
+    setup: Setup,
     log: Log,
     sandboxes: Mutex<Vec<Sandbox>>,
     /// Given back last.
@@ -79,21 +81,13 @@ impl Lab {
     fn launch(setup: &Setup, guard: Option<Guard>) -> Self {
         let host = Netns::create().must("a network namespace for the lab");
         let dir = (tempfile::Builder::new().prefix("vswitch-lab-").tempdir()).must("directory");
-        let mut command = Command::new(program());
-        command
-            .args(["daemon", "--socket"])
-            .arg(dir.path().join("vswitch.sock"))
-            .arg("--state-dir")
-            .arg(dir.path().join("state"));
-        if let Some(workers) = setup.workers {
-            command.args(["--workers", &workers.to_string()]);
-        }
         let log = Log::default();
-        let daemon = start_daemon(&host, &mut command, &log);
+        let daemon = start_daemon(&host, &mut daemon_command(dir.path(), setup), &log);
         let lab = Self {
             host,
             dir,
             daemon,
+            setup: setup.clone(),
             log,
             sandboxes: Mutex::default(),
             _guard: guard,
@@ -217,8 +211,8 @@ impl Lab {
         let same = within(SOON, || (self.fingerprint() == before).then_some(()));
         if same.is_none() {
             panic!(
-                "{after} changed something\nbefore: {before}\nafter: {}",
-                self.fingerprint()
+                "{after} changed something:\n{}",
+                leftovers::difference(before, &self.fingerprint())
             );
         }
     }
@@ -233,7 +227,8 @@ impl Lab {
     }
 
     /// All that a refused command must leave alone, as text: networks, sandboxes, ports, entries that
-    /// were made by hand, the host's interfaces, files, the daemon's threads and descriptors.
+    /// were made by hand, the host's interfaces, files, the daemon's descriptors. Not its threads: the
+    /// runtime keeps some for a while.
     #[track_caller]
     #[must_use]
     pub fn fingerprint(&self) -> String {
@@ -245,16 +240,51 @@ impl Lab {
         drop(self);
     }
 
-    fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.daemon.id()).ok().and_then(Pid::from_raw);
-        // One that has ended already is found out by `wait`.
-        let _sent = pid.map(|pid| kill_process(pid, signal));
+    /// Ends the daemon with SIGINT; its status.
+    ///
+    /// # Panics
+    /// When it does not end.
+    #[track_caller]
+    pub fn interrupt(&mut self) -> ExitStatus {
+        daemon::signal(self.daemon.id(), Signal::INT);
+        self.wait_end().must("the daemon's end on SIGINT")
+    }
+
+    /// Kills the daemon, which can do nothing about it.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub fn kill_daemon(&mut self) {
+        self.daemon.kill().must("kill the daemon");
+        self.daemon.wait().must("wait for the daemon");
+    }
+
+    /// Starts the daemon again after it has ended.
+    pub fn restart(&mut self) {
+        let mut command = daemon_command(self.dir.path(), &self.setup);
+        self.daemon = start_daemon(&self.host, &mut command, &self.log);
+        self.wait_ready();
+    }
+
+    /// Ends a lab whose daemon the test has told to stop already.
+    pub fn finish_stopped(mut self) {
+        let status = self.wait_end().must("the daemon's end");
+        self.check_end(status);
+        self.restart();
+        self.finish();
+    }
+
+    fn wait_end(&mut self) -> Option<ExitStatus> {
+        within(SOON, || self.daemon.try_wait().ok().flatten())
     }
 
     /// Asks the daemon to end; its status if it does.
     fn stop(&mut self) -> Option<ExitStatus> {
-        self.signal(Signal::TERM);
-        within(SOON, || self.daemon.try_wait().ok().flatten())
+        if let Ok(Some(status)) = self.daemon.try_wait() {
+            return Some(status);
+        }
+        daemon::terminate(self.daemon.id());
+        self.wait_end()
     }
 
     fn finish_checked(&mut self) {
@@ -264,11 +294,13 @@ impl Lab {
             (totals["residual"] == 0).then_some(())
         });
         assert!(closed.is_some(), "the books do not close: {totals}");
-        let status = self.stop();
+        let status = self.stop().must("the daemon's end on SIGTERM");
+        self.check_end(status);
+    }
+
+    /// What must hold once the daemon has ended of itself.
+    fn check_end(&mut self, status: ExitStatus) {
         let log = self.log.text();
-        let Some(status) = status else {
-            panic!("the daemon does not end on SIGTERM");
-        };
         assert!(status.success(), "the daemon ended with {status}");
         assert!(!log.contains("panicked at"), "the daemon panicked");
         assert!(!log.contains(" ERROR "), "the daemon logged an error");
@@ -285,7 +317,7 @@ impl Lab {
     /// After a failure: everything away, whatever state it is in.
     fn clean_up(&mut self) {
         if self.stop().is_none() {
-            self.signal(Signal::KILL);
+            let _killed = self.daemon.kill();
             let _status = self.daemon.wait();
         }
         leftovers::remove(self.dir.path());
@@ -301,10 +333,27 @@ impl Drop for Lab {
         if let Some(Ok(())) = checked {
             return;
         }
+        for words in [["status"].as_slice(), &["port", "ls"], &["sandbox", "ls"]] {
+            let shown = self.cli(words);
+            eprintln!("$ {}\n{}{}", shown.command, shown.stdout, shown.stderr);
+        }
         self.clean_up();
         eprintln!("---- the daemon's log ----\n{}\n----", self.log.text());
         if let Some(Err(panic)) = checked {
             std::panic::resume_unwind(panic);
         }
     }
+}
+
+fn daemon_command(dir: &Path, setup: &Setup) -> Command {
+    let mut command = Command::new(program());
+    command
+        .args(["daemon", "--socket"])
+        .arg(dir.join("vswitch.sock"))
+        .arg("--state-dir")
+        .arg(dir.join("state"));
+    if let Some(workers) = setup.workers {
+        command.args(["--workers", &workers.to_string()]);
+    }
+    command
 }

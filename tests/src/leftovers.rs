@@ -29,10 +29,20 @@ pub(crate) fn fingerprint(lab: &Lab) -> String {
         "ports": without_counters(lab.json(&["port", "ls"])),
         "links": links(lab.host()),
         "files": files(lab.dir()),
-        "threads": lab.daemon().threads(),
         "descriptors": lab.daemon().descriptors(),
     });
     format!("{all:#}")
+}
+
+/// The lines of two fingerprints that are not in the other.
+pub(crate) fn difference(before: &str, after: &str) -> String {
+    let lines = |text: &'_ str, sign: char, other: &str| {
+        (text.lines())
+            .filter(|line| !other.lines().any(|one| one == *line))
+            .map(|line| format!("{sign} {line}\n"))
+            .collect::<String>()
+    };
+    lines(before, '-', after) + &lines(after, '+', before)
 }
 
 fn made_by_hand(entries: &Value) -> Value {
@@ -60,13 +70,14 @@ fn links(netns: &Netns) -> Vec<String> {
         .collect()
 }
 
-/// Everything below a directory.
+/// Every file below a directory.
 fn files(dir: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        found.push(entry.path().display().to_string());
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             found.extend(files(&entry.path()));
+        } else {
+            found.push(entry.path().display().to_string());
         }
     }
     found.sort();
@@ -91,11 +102,7 @@ pub(crate) fn find(dir: &Path, host: &Netns, sandboxes: &[Sandbox]) -> Vec<Strin
             .map(|process| format!("process {process}")),
     );
     // Empty directories go with the lab's own.
-    left.extend(
-        (files(dir).iter())
-            .filter(|file| !Path::new(file).is_dir())
-            .map(|file| format!("file {file}")),
-    );
+    left.extend(files(dir).iter().map(|file| format!("file {file}")));
     left
 }
 

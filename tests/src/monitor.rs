@@ -4,7 +4,7 @@ use crate::{Lab, Must, deadline::SOON, eventually};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
-    process::Child,
+    process::{Child, ExitStatus},
     sync::mpsc::{self, Receiver},
     thread,
 };
@@ -72,6 +72,15 @@ impl Monitor {
                 .cloned()
         });
         found.unwrap_or_else(|| panic!("no {kind} among {:#?}", self.seen))
+    }
+
+    /// Waits for its end, which comes when the daemon's does.
+    ///
+    /// # Panics
+    /// When it goes on.
+    #[must_use]
+    pub fn end(mut self) -> ExitStatus {
+        eventually(SOON, "the monitor ends", || self.child.try_wait().ok()?)
     }
 
     /// How many events of a kind have come so far.

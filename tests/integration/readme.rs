@@ -1,0 +1,93 @@
+//! The README tells the truth: its console commands, typed in order, all work.
+
+use std::{path::Path, process::Command};
+use vswitch::sys::{Netns, spawn_in};
+use vswitch_tests::{
+    Must as _, Output,
+    daemon::{self, program},
+    deadline::SOON,
+    eventually,
+    guard::Guard,
+};
+
+/// The commands in fenced blocks of the language `console`: lines that begin with `$ `, and those that
+/// a backslash at the end continues.
+fn commands(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let (mut console, mut continued) = (false, false);
+    for line in text.lines() {
+        if let Some(language) = line.trim_start().strip_prefix("```") {
+            console = !console && language.trim() == "console";
+            continued = false;
+        } else if console && continued {
+            let command = found.last_mut().must("a beginning");
+            command.push('\n');
+            command.push_str(line);
+            continued = line.ends_with('\\');
+        } else if console && let Some(command) = line.strip_prefix("$ ") {
+            found.push(command.to_owned());
+            continued = line.ends_with('\\');
+        }
+    }
+    found
+}
+
+#[test]
+fn commands_are_found_in_console_blocks_only() {
+    let text = "```sh\n$ no\n```\n```console\n$ one \\\n  more\noutput\n$ two\n```\n$ no\n";
+    assert_eq!(commands(text), ["one \\\n  more", "two"]);
+}
+
+#[test]
+fn the_commands_of_the_readme_work_in_order() {
+    let _shared = Guard::shared();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let text = std::fs::read_to_string(&readme).must("README.md");
+    let commands = commands(&text);
+    assert!(commands.len() >= 10, "too few to be true: {commands:?}");
+
+    let host = Netns::create().must("a namespace");
+    let dir = tempfile::Builder::new()
+        .prefix("vswitch-readme-")
+        .tempdir()
+        .must("dir");
+    let socket = dir.path().join("vswitch.sock");
+    let bin = program();
+    let bin = bin.parent().must("its directory");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").must("PATH"));
+    let shell = |command: &str| {
+        let mut shell = Command::new("bash");
+        shell
+            .args(["-c", command])
+            .env("PATH", &path)
+            .env("VSWITCH_SOCKET", &socket)
+            .current_dir(dir.path());
+        shell
+    };
+    // What is started in the background ends at the end, last first.
+    let mut running = Vec::new();
+    for command in &commands {
+        println!("$ {command}");
+        if let Some(command) = command.trim_end().strip_suffix('&') {
+            let mut shell = shell(&format!("exec {command}"));
+            running.push(spawn_in(&host, &mut shell).must(command));
+            // The reader takes longer to type the next one.
+            eventually(SOON, "the daemon listens", || {
+                std::os::unix::net::UnixStream::connect(&socket).ok()
+            });
+            continue;
+        }
+        let mut shell = shell(command);
+        shell
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        let child = spawn_in(&host, &mut shell).must(command);
+        let output = child.wait_with_output().must(command);
+        Output::new(command.clone(), &output).done();
+    }
+    for mut process in running.into_iter().rev() {
+        daemon::terminate(process.id());
+        let ended = eventually(SOON, "it ends", || process.try_wait().ok()?);
+        assert!(ended.success(), "{ended}");
+    }
+}
