@@ -1,4 +1,7 @@
 //! What the data path tells control: a bounded queue that a worker never waits for.
+//!
+//! Stations are many, and whoever invents source addresses makes more; ports are few, and control
+//! acts on what happens to them. So stations fill only half of the queue.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +14,9 @@ use crate::port::PortId;
 
 /// Events that wait at most; further ones are counted and lost.
 const CAPACITY: usize = 4096;
+
+/// Of those, what events about stations may fill.
+const FOR_STATIONS: usize = CAPACITY / 2;
 
 /// Something that happened on the data path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +70,13 @@ impl EventSender {
 
     /// Queues an event, or counts it as lost.
     pub(super) fn tell(&self, event: SwitchEvent) {
-        if self.queue.try_send(event).is_err() {
+        let room = match event {
+            SwitchEvent::Learned { .. } | SwitchEvent::Moved { .. } => {
+                self.queue.len() < FOR_STATIONS
+            }
+            SwitchEvent::PortUp(_) | SwitchEvent::PortDown(_) | SwitchEvent::PortGone(_) => true,
+        };
+        if !room || self.queue.try_send(event).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -46,7 +46,7 @@ impl<'a> Frame<'a> {
         let ethernet = self.ethernet();
         let head = Head::parse(ethernet).map_err(|_| DropReason::Truncated)?;
         let offload = self.offload();
-        if !offload.is_plain() {
+        if offload != VnetHdr::NONE {
             offload
                 .check(ethernet, &head)
                 .map_err(|_| DropReason::BadOffload)?;

@@ -85,8 +85,8 @@ fn segment(
         report.refused += 1;
         return 0;
     };
-    let longest = plan.header_len() + usize::from(header.gso_size);
-    if longest > usize::from(port.mtu) + header_len(head) {
+    // The first is the longest.
+    if plan.segment_len(0) > usize::from(port.mtu) + header_len(head) {
         return 1;
     }
     let mut parts = SendReport::default();

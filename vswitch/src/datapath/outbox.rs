@@ -48,6 +48,11 @@ impl Outbox {
             if let Some(port) = snapshot.port(id) {
                 let mut report = SendReport::default();
                 let too_long = send(port, batch, queue, &mut self.scratch, &mut report);
+                debug_assert_eq!(
+                    accounted(&report) + too_long,
+                    queue.len() as u64,
+                    "a port accounts for every frame that it is given"
+                );
                 let block = port.counters.of(worker);
                 block.sent(&report);
                 if too_long > 0 {
@@ -94,9 +99,14 @@ fn send(
     too_long
 }
 
+/// Frames that a report tells of.
+fn accounted(report: &SendReport) -> u64 {
+    report.frames + report.down + report.gone + report.full + report.refused
+}
+
 /// Reports a change of the port's state, once.
 #[inline]
-fn notice(port: &PortView, report: &SendReport, events: &EventSender) {
+pub(super) fn notice(port: &PortView, report: &SendReport, events: &EventSender) {
     if report.gone > 0 {
         if port.state.enter(PortState::Gone) {
             events.tell(SwitchEvent::PortGone(port.id));
@@ -105,8 +115,10 @@ fn notice(port: &PortView, report: &SendReport, events: &EventSender) {
         if port.state.enter(PortState::Down) {
             events.tell(SwitchEvent::PortDown(port.id));
         }
-    } else if report.frames > 0 && port.state.get() == PortState::Down {
-        port.state.enter(PortState::Up);
+    } else if report.frames > 0
+        && port.state.get() == PortState::Down
+        && port.state.enter(PortState::Up)
+    {
         events.tell(SwitchEvent::PortUp(port.id));
     }
 }

@@ -21,7 +21,7 @@ use super::counters::{PortCounters, Tally};
 use super::events::EventSender;
 use super::snapshot::{Attachment, NetworkView, PortView, StateCell};
 use super::worker::{Activity, Order, Shared, WAKER, Worker};
-use super::{Fdb, NetworkId, NetworkSettings, Snapshot, SwitchEvent, Tick, WorkerStats};
+use super::{Fdb, Flush, NetworkId, NetworkSettings, Snapshot, SwitchEvent, Tick, WorkerStats};
 use crate::port::{MAX_PORTS, Port, PortId, PortState};
 
 /// How a switch is to run.
@@ -94,10 +94,23 @@ struct WorkerHandle {
 
 impl WorkerHandle {
     fn order(&self, order: Order) {
-        // A worker ends only after `Stop`, which is the last order; a failed wake-up has no
-        // remedy but the next one.
+        // A worker ends only with its handle; a failed wake-up has no remedy but the next one.
         if self.orders.send(order).is_err() || self.waker.wake().is_err() {
             tracing::error!("a worker thread does not take orders any more");
+        }
+    }
+}
+
+/// Also when the switch could not start, for want of a later worker: no thread stays behind.
+impl Drop for WorkerHandle {
+    fn drop(&mut self) {
+        self.order(Order::Stop);
+        if self
+            .thread
+            .take()
+            .is_some_and(|thread| thread.join().is_err())
+        {
+            tracing::error!("a worker thread had panicked");
         }
     }
 }
@@ -202,25 +215,28 @@ impl Switch {
         network
             .fdb
             .configure(settings.ageing.secs(), settings.max_entries.as_usize());
+        let fdb = Arc::clone(&network.fdb);
         self.publish(&state);
+        if !settings.learning {
+            // What was learned would mislead for as long as it takes to age: nothing moves it now.
+            self.settle();
+            fdb.flush(&Flush::default());
+        }
         true
     }
 
     /// Removes a network and the ports still in it.
     pub fn remove_network(&self, id: NetworkId) {
-        let ports: Vec<_> = {
-            let state = self.lock();
-            state
-                .ports
-                .iter()
-                .filter(|(_, port)| port.network == id)
-                .map(|(id, _)| *id)
-                .collect()
-        };
+        // One hold of the lock, or a port could be added in between and outlive its network.
+        let mut state = self.lock();
+        let ports: Vec<_> = (state.ports.iter())
+            .filter(|(_, port)| port.network == id)
+            .map(|(id, _)| *id)
+            .collect();
         for port in ports {
-            self.remove_port(port);
+            self.drop_port(&mut state, port);
         }
-        self.lock().networks.remove(&id);
+        state.networks.remove(&id);
     }
 
     /// Puts a port into a network; frames pass when this returns.
@@ -395,21 +411,6 @@ impl Switch {
     }
 }
 
-impl Drop for Switch {
-    fn drop(&mut self) {
-        for worker in &self.workers {
-            worker.order(Order::Stop);
-        }
-        for worker in &mut self.workers {
-            if let Some(thread) = worker.thread.take()
-                && thread.join().is_err()
-            {
-                tracing::error!("a worker thread had panicked");
-            }
-        }
-    }
-}
-
 /// The lowest number that no port has.
 fn free_port(state: &State) -> Option<PortId> {
     (0..MAX_PORTS)
@@ -444,3 +445,6 @@ fn start_worker(index: usize, shared: &Arc<Shared>) -> io::Result<WorkerHandle> 
         thread: Some(thread),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,8 +12,9 @@ use vswitch_wire::VNET_LEN;
 /// Most frames in a batch.
 pub const MAX_BATCH: usize = 64;
 
-/// Longest frame: 65,535 bytes behind an Ethernet header with two VLAN tags.
-pub const MAX_FRAME: usize = 14 + 8 + 65_535;
+/// Longest frame: an IPv6 packet, whose length field leaves its own header out, behind an Ethernet
+/// header with two VLAN tags. A UDP superframe may be that long.
+pub const MAX_FRAME: usize = 14 + 8 + 40 + 65_535;
 
 /// Room in front of each frame, its virtio-net header not counted.
 const HEADROOM: usize = 64;
@@ -70,7 +71,7 @@ impl Batch {
     /// Whether a frame of any size no longer fits.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.frames.len() == MAX_BATCH || self.arena.len() - self.used < LARGEST
+        self.frames.len() == MAX_BATCH || self.used + LARGEST > self.arena.len()
     }
 
     /// Appends what `read` puts into the buffer it is given: the virtio-net header and the frame.
@@ -160,5 +161,38 @@ mod tests {
                 .is_err()
         );
         assert!(batch.is_empty());
+    }
+
+    #[test]
+    fn the_longest_frame_fits_wherever_a_batch_is_not_full() {
+        let mut batch = Batch::new();
+        for used in (0..=ARENA - LARGEST).step_by(64) {
+            batch.clear();
+            while batch.used < used {
+                let length = used - batch.used - HEADROOM;
+                push(&mut batch, length.min(VNET_LEN + MAX_FRAME), 1);
+            }
+            assert_eq!(batch.used, used);
+            assert!(!batch.is_full());
+            push(&mut batch, VNET_LEN + MAX_FRAME, 2);
+            let last = batch.get(batch.len() - 1);
+            assert_eq!(last.len(), VNET_LEN + MAX_FRAME);
+            // Does not panic either.
+            while !batch.is_full() {
+                push(&mut batch, VNET_LEN + MAX_FRAME, 3);
+            }
+        }
+    }
+
+    #[test]
+    fn a_cleared_batch_starts_over_and_a_frame_can_be_changed() {
+        let mut batch = Batch::new();
+        push(&mut batch, 100, 1);
+        batch.clear();
+        assert!(batch.is_empty());
+        push(&mut batch, 50, 2);
+        batch.get_mut(0)[0] = 9;
+        assert_eq!(batch.get(0)[..2], [9, 2]);
+        assert_eq!(batch.get(0).len(), 50);
     }
 }

@@ -38,3 +38,17 @@ impl fmt::Display for PortId {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_of_a_port_is_an_index_and_a_text() {
+        let last = PortId::new(u16::try_from(MAX_PORTS - 1).unwrap());
+        assert_eq!((last.get(), last.index()), (4095, 4095));
+        assert_eq!(last.to_string(), "4095");
+        assert_eq!(serde_json::to_string(&last).unwrap(), "4095");
+        assert!(PortId::new(2) < PortId::new(10));
+    }
+}

@@ -7,7 +7,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
 use vswitch_wire::{OffloadSet, VNET_LEN};
@@ -27,6 +28,8 @@ struct Wire {
 #[derive(Debug)]
 struct Shared {
     wire: Mutex<Wire>,
+    /// Told when a frame was delivered.
+    delivered: Condvar,
     /// Written when there is something for the switch to see.
     bell: OwnedFd,
     offload: OffloadSet,
@@ -64,6 +67,7 @@ pub fn pair(mtu: u16, offload: OffloadSet) -> io::Result<(Port, MemoryEnd)> {
             from_switch: VecDeque::new(),
             state: PortState::Up,
         }),
+        delivered: Condvar::new(),
         bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
         offload,
     });
@@ -89,6 +93,21 @@ impl MemoryEnd {
     #[must_use]
     pub fn take(&self) -> Option<Vec<u8>> {
         self.0.lock().from_switch.pop_front()
+    }
+
+    /// As [`Self::take`], but waits for a frame, for `patience` at most.
+    #[must_use]
+    pub fn take_within(&self, patience: Duration) -> Option<Vec<u8>> {
+        let (mut wire, _) = (self.0.delivered)
+            .wait_timeout_while(self.0.lock(), patience, |wire| wire.from_switch.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        wire.from_switch.pop_front()
+    }
+
+    /// Whether the switch has closed both halves of the port.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
     }
 
     /// Cuts the link, mends it, or lets the device vanish.
@@ -141,9 +160,67 @@ impl PortTx for MemoryTx {
                 }
             }
         }
+        drop(wire);
+        self.0.delivered.notify_all();
     }
 
     fn offload(&self) -> OffloadSet {
         self.0.offload
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report_of(port: &Port, frames: &[&[u8]]) -> SendReport {
+        let mut report = SendReport::default();
+        port.tx.send(frames, &mut report);
+        report
+    }
+
+    #[test]
+    fn frames_pass_both_ways_in_order() {
+        let (mut port, end) = pair(1500, OffloadSet::NONE).unwrap();
+        for byte in 0..100 {
+            end.put(vec![byte; 20]).unwrap();
+        }
+        let mut batch = Batch::new();
+        assert_eq!(port.rx.recv(&mut batch), Ok(Drained::No));
+        assert_eq!((batch.len(), batch.get(63)), (64, &[63; 20][..]));
+        batch.clear();
+        assert_eq!(port.rx.recv(&mut batch), Ok(Drained::Yes));
+        assert_eq!((batch.len(), batch.get(35)), (36, &[99; 20][..]));
+
+        let report = report_of(&port, &[&[1; 20], &[2; 20]]);
+        assert_eq!((report.frames, report.bytes), (2, 16));
+        assert_eq!(end.take(), Some(vec![1; 20]));
+        assert_eq!(end.take_within(Duration::ZERO), Some(vec![2; 20]));
+        assert_eq!(end.take_within(Duration::ZERO), None);
+    }
+
+    #[test]
+    fn a_link_that_is_down_a_full_queue_and_a_lost_device_refuse() {
+        let (mut port, end) = pair(1500, OffloadSet::NONE).unwrap();
+        end.set_state(PortState::Down).unwrap();
+        assert_eq!(report_of(&port, &[&[0; 20]]).down, 1);
+        end.set_state(PortState::Up).unwrap();
+        for _ in 0..QUEUE {
+            assert_eq!(report_of(&port, &[&[0; 20]]).frames, 1);
+        }
+        assert_eq!(report_of(&port, &[&[0; 20]]).full, 1);
+        end.set_state(PortState::Gone).unwrap();
+        assert_eq!(report_of(&port, &[&[0; 20]]).gone, 1);
+        assert_eq!(port.rx.recv(&mut Batch::new()), Err(PortLost));
+    }
+
+    #[test]
+    fn the_far_end_sees_both_halves_go() {
+        let (port, end) = pair(1500, OffloadSet::NONE).unwrap();
+        let Port { rx, tx, .. } = port;
+        drop(rx);
+        assert!(!end.is_closed());
+        drop(tx);
+        assert!(end.is_closed());
     }
 }

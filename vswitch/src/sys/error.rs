@@ -21,8 +21,8 @@ pub enum SysError {
 
     /// The node is there and this process may not open it.
     #[error(
-        "/dev/net/tun may not be opened ({cause}): run as root, `chmod 0666 /dev/net/tun`, or in a \
-         container add `--device /dev/net/tun`"
+        "/dev/net/tun may not be opened ({cause}): run as root of the host, `chmod 0666 /dev/net/tun` \
+         there, or in a container add `--device /dev/net/tun`"
     )]
     TunPermission {
         /// EACCES (mode of the node) or EPERM (device cgroup).

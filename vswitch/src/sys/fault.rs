@@ -13,7 +13,8 @@
 //! | EINTR | a signal | [`PortFault::Interrupted`]: again |
 //!
 //! A deleted device also raises `EPOLLERR`, level-triggered: a loop that does not deregister the
-//! descriptor spins.
+//! descriptor spins. The wake-up for it is that of a frame, so the descriptor must be registered for
+//! reading: who waits for errors only (`events = 0`) sleeps on.
 
 use std::{fmt, io};
 

@@ -7,6 +7,7 @@
 //! | file | facility |
 //! |---|---|
 //! | `tun` | TAP devices: `/dev/net/tun` and its ioctls |
+//! | `fd` | flags of descriptors that other crates opened |
 //! | `fault` | what an errno of a TAP means to a port |
 //! | `ifname` | the names the kernel accepts for an interface |
 //! | `netns` | network namespaces: make, enter, pin |
@@ -41,5 +42,5 @@ pub use fd::set_nonblocking;
 pub use ifname::{IfName, IfNameError};
 pub use netns::{Netns, NetnsId};
 pub use proc::spawn_in;
-pub use tun::{Tun, TunOptions, VNET_HDR_LEN, offload};
+pub use tun::{TapFactory, Tun, TunOptions, VNET_HDR_LEN, offload};
 pub use userns::enter_own_namespaces;

@@ -17,17 +17,19 @@ use super::{SysError, caps::Cap, netlink};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
+    ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode},
     mount::{MountPropagationFlags, UnmountFlags},
     thread::{LinkNameSpaceType, UnshareFlags},
 };
 use std::{
-    ffi::OsStr,
+    ffi::c_void,
     fs,
     os::{
         fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
-        unix::{ffi::OsStrExt, fs::DirBuilderExt, fs::OpenOptionsExt},
+        unix::fs::{DirBuilderExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
+    ptr,
     sync::{Mutex, PoisonError},
     thread,
 };
@@ -298,15 +300,38 @@ fn open_read(path: &Path) -> Result<OwnedFd, Errno> {
     )
 }
 
-/// Asks proc for the type of the descriptor: an nsfs file reads as `net:[4026531840]`.
 fn is_net_namespace(fd: BorrowedFd<'_>) -> bool {
-    let link = format!("/proc/thread-self/fd/{}", fd.as_raw_fd());
-    fs::read_link(link).is_ok_and(|target| is_net_link(target.as_os_str()))
-        && rustix::fs::fstatfs(fd).is_ok_and(|s| s.f_type == NSFS_MAGIC)
+    if !rustix::fs::fstatfs(fd).is_ok_and(|s| s.f_type == NSFS_MAGIC) {
+        return false;
+    }
+    // SAFETY: `GetNsType` is sound on every descriptor (it passes no memory), and this one is a file
+    // of nsfs, for which the number means NS_GET_NSTYPE. There is no safe way to ask: the text
+    // `net:[...]` that proc gives is replaced by the path when the file was opened at a pin.
+    let kind = unsafe { ioctl(fd, GetNsType) };
+    kind.is_ok_and(|kind| kind == libc::CLONE_NEWNET)
 }
 
-fn is_net_link(target: &OsStr) -> bool {
-    target.as_bytes().starts_with(b"net:[")
+/// `NS_GET_NSTYPE` (ioctl_nsfs(2)): takes nothing and returns a `CLONE_NEW*` number. None of rustix's
+/// patterns gives the return value, hence an own.
+struct GetNsType;
+
+// SAFETY: the opcode reads and writes no memory (the pointer is null and ignored), so it mutates
+// nothing, and its result is a plain number.
+unsafe impl Ioctl for GetNsType {
+    type Output = IoctlOutput;
+    const IS_MUTATING: bool = false;
+
+    fn opcode(&self) -> Opcode {
+        opcode::none(0xb7, 3)
+    }
+
+    fn as_ptr(&mut self) -> *mut c_void {
+        ptr::null_mut()
+    }
+
+    unsafe fn output_from_ptr(out: IoctlOutput, _: *mut c_void) -> rustix::io::Result<IoctlOutput> {
+        Ok(out)
+    }
 }
 
 /// Runs `f` on a thread of its own, which may change its namespace and ends afterwards.

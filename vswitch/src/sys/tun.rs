@@ -4,7 +4,7 @@
 //! (what the switch reads and writes Ethernet frames through, one per call). The two part ways: the
 //! interface may be renamed and moved to another namespace, the descriptor goes on working. When the
 //! last descriptor is closed the interface disappears; when the interface is deleted, or its
-//! namespace ends, the descriptor answers EBADFD for good (see [`PortFault`](super::PortFault)).
+//! namespace ends, the descriptor answers EBADFD for good (see [`PortFault`]).
 //!
 //! Decisions (kernel facts: `drivers/net/tun.c`):
 //! - **`O_NONBLOCK`, and never `TUNSETSNDBUF`.** Only so does a write of a small frame take the short
@@ -14,25 +14,35 @@
 //! - **12-byte virtio header** (`struct virtio_net_hdr_v1`, [`VNET_HDR_LEN`]), little endian. On little
 //!   endian hosts that is the default; on others it is asked for with `TUNSETVNETLE`.
 //! - **Offload is per device, not per queue**, and outlives a descriptor: set it after attaching.
-//! - The namespace of a new device is that of the thread that *opens* `/dev/net/tun`.
+//! - The namespace of a new device is that of the thread that *opens* `/dev/net/tun`, and **the
+//!   descriptor keeps that namespace alive** (its socket counts a reference). A switch that opened the
+//!   device inside a container's namespace would keep the namespace for ever and never learn that the
+//!   container is gone. [`TapFactory`] is the way around.
 //! - The constants are defined here; the headers of the build host may be too old for USO.
 
+mod factory;
+mod raw;
+
+pub use factory::TapFactory;
+
 use super::{IfName, Netns, PortFault, SysError, caps::Cap};
-use rustix::{
-    fs::{Mode, OFlags},
-    io::Errno,
-    ioctl::{Getter, IntegerSetter, Ioctl, IoctlOutput, Opcode, Setter, Updater, ioctl, opcode},
+use raw::{
+    IFF_MULTI_QUEUE, IFF_NO_PI, IFF_TAP, IFF_TUN_EXCL, IFF_VNET_HDR, attach, get_iff, open_device,
 };
+use rustix::{fs::OFlags, io::Errno};
 use std::{
-    ffi::{c_int, c_uint, c_void},
-    io,
-    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
-    ptr,
+    ffi::c_int,
+    fmt, io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
 /// Length in bytes of the virtio header in front of every frame of a TAP with
 /// [`TunOptions::vnet_hdr`].
 pub const VNET_HDR_LEN: usize = 12;
+
+/// The same as the kernel's `int`.
+const VNET_HDR_INT: c_int = 12;
+const _: () = assert!(VNET_HDR_INT.unsigned_abs() as usize == VNET_HDR_LEN);
 
 /// The bits of `TUNSETOFFLOAD`: what the *container's* stack may leave undone in frames that the
 /// switch reads.
@@ -56,72 +66,6 @@ pub mod offload {
     pub(super) const TCP: u32 = TSO4 | TSO6 | ECN;
 }
 
-const DEVICE: &str = "/dev/net/tun";
-
-const IFF_TAP: u16 = 0x0002;
-const IFF_MULTI_QUEUE: u16 = 0x0100;
-const IFF_NO_PI: u16 = 0x1000;
-const IFF_VNET_HDR: u16 = 0x4000;
-const IFF_TUN_EXCL: u16 = 0x8000;
-
-// The headers declare pointers to `int` or `unsigned int` where the kernel takes a whole ifreq.
-const TUNSETIFF: Opcode = opcode::write::<c_int>(b'T', 202);
-const TUNSETOFFLOAD: Opcode = opcode::write::<c_uint>(b'T', 208);
-const TUNGETIFF: Opcode = opcode::read::<c_uint>(b'T', 210);
-const TUNGETVNETHDRSZ: Opcode = opcode::read::<c_int>(b'T', 215);
-const TUNSETVNETHDRSZ: Opcode = opcode::write::<c_int>(b'T', 216);
-const TUNSETVNETLE: Opcode = opcode::write::<c_int>(b'T', 220);
-const TUNGETDEVNETNS: Opcode = opcode::none(b'T', 227);
-
-/// The same as `VNET_HDR_LEN`, as the kernel's `int`.
-const VNET_HDR_INT: c_int = 12;
-const _: () = assert!(VNET_HDR_INT.unsigned_abs() as usize == VNET_HDR_LEN);
-
-/// `struct ifreq` as far as TUN uses it: name and flags, then the rest of the union.
-#[repr(C)]
-struct IfReq {
-    name: [u8; 16],
-    flags: u16,
-    rest: [u8; size_of::<libc::ifreq>() - 18],
-}
-// The kernel copies sizeof(struct ifreq) in and out.
-const _: () = assert!(size_of::<IfReq>() == size_of::<libc::ifreq>());
-
-impl IfReq {
-    fn new(name: [u8; 16], flags: u16) -> Self {
-        Self {
-            name,
-            flags,
-            rest: [0; _],
-        }
-    }
-}
-
-/// `TUNGETDEVNETNS`: takes nothing and returns a new descriptor. None of rustix's patterns returns
-/// one, hence an own.
-struct GetDeviceNetns;
-
-// SAFETY: the opcode reads and writes no memory (the pointer is null and ignored), so it mutates
-// nothing; its result is a descriptor that the kernel has just made for this process, owned by nobody.
-unsafe impl Ioctl for GetDeviceNetns {
-    type Output = OwnedFd;
-    const IS_MUTATING: bool = false;
-
-    fn opcode(&self) -> Opcode {
-        TUNGETDEVNETNS
-    }
-
-    fn as_ptr(&mut self) -> *mut c_void {
-        ptr::null_mut()
-    }
-
-    unsafe fn output_from_ptr(out: IoctlOutput, _: *mut c_void) -> rustix::io::Result<OwnedFd> {
-        // SAFETY: rustix calls this only when the ioctl succeeded; then `out` is a fresh descriptor
-        // (get_unused_fd_flags(O_CLOEXEC) in `open_related_ns`) that has no other owner.
-        Ok(unsafe { OwnedFd::from_raw_fd(out) })
-    }
-}
-
 /// How a TAP is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TunOptions {
@@ -138,6 +82,17 @@ impl Default for TunOptions {
             vnet_hdr: true,
             multi_queue: false,
         }
+    }
+}
+
+impl fmt::Display for TunOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.vnet_hdr, self.multi_queue) {
+            (false, false) => "plain",
+            (false, true) => "several queues",
+            (true, false) => "virtio headers",
+            (true, true) => "virtio headers, several queues",
+        })
     }
 }
 
@@ -180,6 +135,9 @@ impl Tun {
 
     /// Makes a TAP in the network namespace of the calling thread: down, no addresses, offload off.
     ///
+    /// The namespace lives as long as the descriptor. Right for the host's own, where Docker takes
+    /// the interface from; for somebody else's namespace use a [`TapFactory`].
+    ///
     /// # Errors
     ///
     /// [`SysError::NoTunDevice`], [`SysError::TunPermission`], [`SysError::NeedsCapability`]
@@ -187,28 +145,14 @@ impl Tun {
     /// virtio headers. No device is left behind.
     pub fn create(name: &str, options: &TunOptions) -> Result<Self, SysError> {
         let name = IfName::new(name)?;
-        let fd = open_device()?;
-        attach(fd.as_fd(), &name, options.flags() | IFF_TUN_EXCL).map_err(|e| match e {
-            Errno::BUSY | Errno::EXIST => SysError::NameTaken { name: name.clone() },
-            Errno::INVAL => SysError::Unsupported {
-                what: format!("a TAP with {options:?}"),
-                remedy: "use a plain TAP, without offload and with one queue",
-                cause: e.into(),
-            },
-            e => SysError::needs(Cap::NetAdmin, format!("create the TAP device {name}"), e),
-        })?;
-        let tun = Self {
-            fd,
-            name,
-            options: *options,
-        };
-        tun.set_header()?;
-        Ok(tun)
+        let (fd, _) = make(name.to_ifr_name(), &name, *options)?;
+        Self::finish(fd, name, *options)
     }
 
     /// A further queue of the same device, which must have been made with
     /// [`TunOptions::multi_queue`]. Works from any namespace, also after the device was moved or
-    /// renamed.
+    /// renamed. The new descriptor keeps the device's namespace alive; to avoid that, make all queues at
+    /// once with [`TapFactory::create_queues`].
     ///
     /// The kernel spreads flows over the queues by hash, so that a flow stays in one.
     ///
@@ -218,30 +162,13 @@ impl Tun {
     /// [`Netns::run`]. Linux has at most 256 queues ([`SysError::Io`], E2BIG).
     pub fn add_queue(&self) -> Result<Self, SysError> {
         let name = self.current_name()?;
-        let fd = self.device_netns()?.run(|| {
-            let fd = open_device()?;
-            attach(fd.as_fd(), &name, self.options.flags() | IFF_MULTI_QUEUE).map_err(
-                |e| match e {
-                    Errno::INVAL => SysError::Unsupported {
-                        what: format!("a further queue on {name}"),
-                        remedy: "create the TAP with `multi_queue`",
-                        cause: e.into(),
-                    },
-                    e => SysError::needs(Cap::NetAdmin, format!("add a queue to {name}"), e),
-                },
-            )?;
-            Ok::<_, SysError>(fd)
-        })??;
+        let fd = self
+            .device_netns()?
+            .run(|| join(name.to_ifr_name(), &name, self.options))??;
         // Had the device vanished in between, the kernel would have made a new one of that name;
         // dropping `fd` removes it again.
         self.current_name()?;
-        let tun = Self {
-            fd,
-            name: self.name.clone(),
-            options: self.options,
-        };
-        tun.set_header()?;
-        Ok(tun)
+        Self::finish(fd, self.name.clone(), self.options)
     }
 
     /// Takes over a descriptor from [`Tun::into_fd`], e.g. one received from another process.
@@ -263,13 +190,7 @@ impl Tun {
         let flags = rustix::fs::fcntl_getfl(&fd).map_err(|e| SysError::io("read its flags", e))?;
         rustix::fs::fcntl_setfl(&fd, flags | OFlags::NONBLOCK)
             .map_err(|e| SysError::io("make a TAP non-blocking", e))?;
-        let tun = Self {
-            fd,
-            name,
-            options: TunOptions::from_flags(request.flags),
-        };
-        tun.set_header()?;
-        Ok(tun)
+        Self::finish(fd, name, TunOptions::from_flags(request.flags))
     }
 
     /// Gives the descriptor away; the device lives as long as somebody holds it.
@@ -306,10 +227,8 @@ impl Tun {
     ///
     /// [`SysError::DeviceGone`], or [`SysError::NeedsCapability`] (CAP_NET_ADMIN there).
     pub fn device_netns(&self) -> Result<Netns, SysError> {
-        // SAFETY: `GetDeviceNetns` is the opcode that answers with a descriptor; on a descriptor that
-        // is no TUN the kernel refuses it. There is no safe call, rustix has no TUN ioctls.
-        let fd = unsafe { ioctl(&self.fd, GetDeviceNetns) }
-            .map_err(|e| self.fault("find the namespace", e))?;
+        let fd =
+            raw::device_netns(self.as_fd()).map_err(|e| self.fault("find the namespace", e))?;
         Netns::from_fd(fd)
     }
 
@@ -324,13 +243,8 @@ impl Tun {
         if !self.options.vnet_hdr {
             return Ok(0);
         }
-        let set = |bits: u32| {
-            let value = usize::try_from(bits).map_err(|_| Errno::INVAL)?;
-            // SAFETY: TUNSETOFFLOAD takes the bits by value and touches no memory of ours; unknown
-            // bits are refused with EINVAL. There is no safe call, rustix has no TUN ioctls.
-            unsafe { ioctl(&self.fd, IntegerSetter::<TUNSETOFFLOAD>::new_usize(value)) }
-        };
-        step_down(wanted, set).map_err(|e| self.fault("set the offload", e))
+        step_down(wanted, |bits| raw::set_offload(self.as_fd(), bits))
+            .map_err(|e| self.fault("set the offload", e))
     }
 
     /// Reads one frame (after its virtio header, if there is one) into `buf`; returns its length. A
@@ -354,6 +268,13 @@ impl Tun {
         Ok(rustix::io::write(&self.fd, frame)?)
     }
 
+    /// An attached descriptor becomes a port.
+    fn finish(fd: OwnedFd, name: IfName, options: TunOptions) -> Result<Self, SysError> {
+        let tun = Self { fd, name, options };
+        tun.set_header()?;
+        Ok(tun)
+    }
+
     /// Length and byte order of the virtio header, which are per device.
     fn set_header(&self) -> Result<(), SysError> {
         if !self.options.vnet_hdr {
@@ -364,23 +285,11 @@ impl Tun {
             remedy: "use a plain TAP, without offload",
             cause: e.into(),
         };
-        // SAFETY: TUNSETVNETHDRSZ reads one `int` through the pointer, which is what `Setter` passes.
-        // There is no safe call, rustix has no TUN ioctls.
-        unsafe {
-            ioctl(
-                &self.fd,
-                Setter::<TUNSETVNETHDRSZ, c_int>::new(VNET_HDR_INT),
-            )
-        }
-        .map_err(unsupported)?;
+        raw::set_vnet_hdr_len(self.as_fd(), VNET_HDR_INT).map_err(unsupported)?;
         if cfg!(target_endian = "big") {
-            // SAFETY: as above, TUNSETVNETLE reads one `int`.
-            unsafe { ioctl(&self.fd, Setter::<TUNSETVNETLE, c_int>::new(1)) }
-                .map_err(unsupported)?;
+            raw::set_little_endian(self.as_fd()).map_err(unsupported)?;
         }
-        // SAFETY: TUNGETVNETHDRSZ writes one `int` through the pointer, which is what `Getter` passes.
-        let now = unsafe { ioctl(&self.fd, Getter::<TUNGETVNETHDRSZ, c_int>::new()) }
-            .map_err(unsupported)?;
+        let now = raw::vnet_hdr_len(self.as_fd()).map_err(unsupported)?;
         // Read back, because a wrong length would shift every frame.
         if now == VNET_HDR_INT {
             Ok(())
@@ -418,35 +327,39 @@ impl AsRawFd for Tun {
     }
 }
 
-fn open_device() -> Result<OwnedFd, SysError> {
-    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    rustix::fs::open(DEVICE, flags, Mode::empty()).map_err(device_refused)
+/// Makes a new device called `raw` (a name, or a template of the kernel), and returns the name that
+/// it got. Errors speak of `name`.
+fn make(
+    raw: [u8; 16],
+    name: &IfName,
+    options: TunOptions,
+) -> Result<(OwnedFd, [u8; 16]), SysError> {
+    let fd = open_device()?;
+    let got = attach(fd.as_fd(), raw, options.flags() | IFF_TUN_EXCL).map_err(|e| match e {
+        Errno::BUSY | Errno::EXIST => SysError::NameTaken { name: name.clone() },
+        Errno::INVAL => SysError::Unsupported {
+            what: format!("the TAP {name} ({options})"),
+            remedy: "use a plain TAP, without offload and with one queue",
+            cause: e.into(),
+        },
+        e => SysError::needs(Cap::NetAdmin, format!("create the TAP device {name}"), e),
+    })?;
+    Ok((fd, got))
 }
 
-fn device_refused(e: Errno) -> SysError {
-    match e {
-        // ENODEV, ENXIO: the node is there, the driver is not.
-        Errno::NOENT | Errno::NODEV | Errno::NXIO | Errno::NOTDIR => SysError::NoTunDevice,
-        Errno::ACCESS | Errno::PERM => SysError::TunPermission { cause: e.into() },
-        e => SysError::io(format!("open {DEVICE}"), e),
-    }
-}
-
-fn attach(fd: BorrowedFd<'_>, name: &IfName, flags: u16) -> Result<(), Errno> {
-    let mut request = IfReq::new(name.to_ifr_name(), flags);
-    // SAFETY: TUNSETIFF reads and writes sizeof(struct ifreq) bytes through the pointer; `IfReq` has
-    // that size (asserted above) and any bytes are valid for it. There is no safe call, rustix has no
-    // TUN ioctls.
-    unsafe { ioctl(fd, Updater::<TUNSETIFF, IfReq>::new(&mut request)) }
-}
-
-fn get_iff(fd: BorrowedFd<'_>) -> Result<IfReq, Errno> {
-    let mut request = IfReq::new([0; 16], 0);
-    // SAFETY: TUNGETIFF writes sizeof(struct ifreq) bytes through the pointer, as in `attach`. On a
-    // descriptor that is no TUN the number is unknown (ENOTTY): 'T' 210 of `_IOR` with 4 bytes is
-    // TUN's alone.
-    unsafe { ioctl(fd, Updater::<TUNGETIFF, IfReq>::new(&mut request)) }?;
-    Ok(request)
+/// A further queue of the device that is called `raw` in the calling thread's namespace.
+fn join(raw: [u8; 16], name: &IfName, options: TunOptions) -> Result<OwnedFd, SysError> {
+    let fd = open_device()?;
+    attach(fd.as_fd(), raw, options.flags() | IFF_MULTI_QUEUE).map_err(|e| match e {
+        // EBUSY or EINVAL, by the version of the kernel.
+        Errno::INVAL | Errno::BUSY => SysError::Unsupported {
+            what: format!("a further queue on {name}"),
+            remedy: "create the TAP with `multi_queue`",
+            cause: e.into(),
+        },
+        e => SysError::needs(Cap::NetAdmin, format!("add a queue to {name}"), e),
+    })?;
+    Ok(fd)
 }
 
 /// Offers `wanted` and ever less of it until `set` does not say EINVAL; returns what was taken.

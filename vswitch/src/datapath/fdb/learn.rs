@@ -3,8 +3,13 @@
 //! Lookup and the refresh of a station that stayed in place touch atomics only. What changes the
 //! table goes through [`Fdb::relearn`], under the writer's lock, which a worker tries for a few
 //! microseconds and never waits for.
+//!
+//! A reader keeps the table that it began with, so a rebuild by another thread shows only in the
+//! next batch: until then the reader may miss entries, which floods, or follow one that has moved
+//! since. What it changes itself it sees at once.
 
-use std::sync::atomic::Ordering;
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard, TryLockError};
 
 use arc_swap::Guard;
@@ -13,7 +18,7 @@ use super::entry::{EntryKind, FdbKey, Value};
 use super::table::Table;
 use super::types::{Hit, Learned};
 use super::writer::Writer;
-use super::{Fdb, Tick};
+use super::{Fdb, Tick, count};
 use crate::port::PortId;
 
 /// Attempts to get the writer's lock before a frame gives up on teaching: a few microseconds.
@@ -23,7 +28,7 @@ const LOCK_ATTEMPTS: usize = 64;
 #[derive(Debug)]
 pub struct FdbReader<'a> {
     fdb: &'a Fdb,
-    table: Guard<Arc<Table>>,
+    table: RefCell<Guard<Arc<Table>>>,
 }
 
 impl FdbReader<'_> {
@@ -31,7 +36,7 @@ impl FdbReader<'_> {
     #[must_use]
     #[inline]
     pub fn lookup(&self, key: FdbKey, now: Tick) -> Option<Hit> {
-        let word = self.table.find(key)?.load(Ordering::Acquire);
+        let word = self.table.borrow().find(key)?.load(Ordering::Acquire);
         self.fdb.valid(word, now).map(|value| Hit {
             port: value.port,
             kind: value.kind,
@@ -42,26 +47,18 @@ impl FdbReader<'_> {
     /// address of a station.
     #[inline]
     pub fn learn(&self, key: FdbKey, port: PortId, now: Tick) -> Learned {
-        if let Some(cell) = self.table.find(key) {
-            let word = cell.load(Ordering::Acquire);
-            if let Some(value) = self.fdb.valid(word, now)
-                && value.port == port
-                && value.kind != EntryKind::Local
-            {
-                let seen = now.secs();
-                if seen > value.seen && value.kind.ages() {
-                    // A failure means that another thread changed the entry: its word stands.
-                    let _unchanged = cell.compare_exchange(
-                        word,
-                        Value { seen, ..value }.pack(),
-                        Ordering::AcqRel,
-                        Ordering::Relaxed,
-                    );
-                }
-                return Learned::Known;
-            }
+        let known = self
+            .table
+            .borrow()
+            .find(key)
+            .is_some_and(|cell| self.fdb.refresh(cell, port, now));
+        if known {
+            return Learned::Known;
         }
-        self.fdb.relearn(key, port, now)
+        let learned = self.fdb.relearn(key, port, now);
+        // That may have built a new table.
+        *self.table.borrow_mut() = self.fdb.table.load();
+        learned
     }
 }
 
@@ -72,7 +69,7 @@ impl Fdb {
     pub fn reader(&self) -> FdbReader<'_> {
         FdbReader {
             fdb: self,
-            table: self.table.load(),
+            table: RefCell::new(self.table.load()),
         }
     }
 
@@ -87,46 +84,81 @@ impl Fdb {
         None
     }
 
-    fn evict(&self, writer: &mut Writer) {
+    /// Notes that the station of this cell was seen on `port` now; tells whether it was there
+    /// already, so that no more is to be done.
+    #[inline]
+    fn refresh(&self, cell: &AtomicU64, port: PortId, now: Tick) -> bool {
+        let word = cell.load(Ordering::Acquire);
+        let Some(value) = self.valid(word, now) else {
+            return false;
+        };
+        if value.port != port || value.kind == EntryKind::Local {
+            return false;
+        }
+        let seen = now.secs();
+        if seen > value.seen && value.kind.ages() {
+            // A failure means that another thread changed the entry: its word stands.
+            let _unchanged = cell.compare_exchange(
+                word,
+                Value { seen, ..value }.pack(),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+        }
+        true
+    }
+
+    /// Evicts one learned entry, where there is a choice one of `learner`; tells whether there
+    /// was any.
+    pub(super) fn evict(&self, writer: &mut Writer, learner: Option<PortId>) -> bool {
         let table = self.table.load();
-        let victim = writer.victim(|port, key| {
-            let value = self.pinned_value(&table, key)?;
+        let victim = writer.victim(learner, |port, key| {
+            let value = self.current_in(&table, key)?;
             (value.port == port && value.kind == EntryKind::Learned).then_some(value.seen)
         });
-        if let Some((_, key)) = victim {
-            self.forget(writer, key);
-            self.counters.evicted.fetch_add(1, Ordering::Relaxed);
-        }
+        let evicted = victim.is_some_and(|key| self.forget(writer, key));
+        count(&self.counters.evicted, usize::from(evicted));
+        evicted
     }
 
     /// The slow half of learning: the station is new, or not where it was.
     #[cold]
     fn relearn(&self, key: FdbKey, port: PortId, now: Tick) -> Learned {
         let Some(mut writer) = self.try_lock() else {
-            self.counters.skipped.fetch_add(1, Ordering::Relaxed);
+            count(&self.counters.skipped, 1);
             return Learned::Skipped;
         };
-        let seen = now.secs();
-        let former = {
-            let table = self.table.load();
-            table
-                .find(key)
-                .and_then(|cell| self.current(cell.load(Ordering::Relaxed)))
-        };
-        match former {
-            Some(value) if value.kind != EntryKind::Learned && !self.expired(value, now) => {
-                self.counters.refused.fetch_add(1, Ordering::Relaxed);
+        let table = self.table.load();
+        // A reader with an older table does not know what this one does.
+        if (table.find(key)).is_some_and(|cell| self.refresh(cell, port, now)) {
+            return Learned::Known;
+        }
+        let former = self.current_in(&table, key);
+        let outcome = match former {
+            Some(value) if self.expired(value, now) => {
+                count(&self.counters.expired, 1);
+                Learned::New
+            }
+            Some(value) if value.kind == EntryKind::Learned => {
+                count(&self.counters.moved, 1);
+                Learned::Moved { from: value.port }
+            }
+            Some(_) => {
+                count(&self.counters.refused, 1);
                 return Learned::Refused;
             }
-            Some(_) | None => {
-                // Dead before the search for a victim, so that it is counted out only once.
-                self.forget(&mut writer, key);
-            }
+            None => Learned::New,
+        };
+        count(&self.counters.learned, usize::from(outcome == Learned::New));
+        if let Some(value) = former {
+            // Its word stays until the new one replaces it: a lookup in between must not miss.
+            self.note_gone(&mut writer, key, value);
         }
-        while writer.learned >= self.max_entries.load(Ordering::Relaxed).max(1) {
-            self.evict(&mut writer);
-        }
-        let generation = self.generation(port);
+        // Never with a learned former entry, which has just made room, so it cannot be the victim.
+        while writer.learned >= self.max_entries.load(Ordering::Relaxed).max(1)
+            && self.evict(&mut writer, Some(port))
+        {}
+        let (seen, generation) = (now.secs(), self.generation(port));
         self.store(
             &mut writer,
             key,
@@ -140,18 +172,8 @@ impl Fdb {
         writer.add(port, key, seen);
         let table = self.table.load();
         writer.compact(port, |key| {
-            self.pinned_value(&table, key)
-                .is_some_and(|v| v.port == port)
+            (self.current_in(&table, key)).is_some_and(|value| value.port == port)
         });
-        match former {
-            Some(value) if value.port != port && !self.expired(value, now) => {
-                self.counters.moved.fetch_add(1, Ordering::Relaxed);
-                Learned::Moved { from: value.port }
-            }
-            Some(_) | None => {
-                self.counters.learned.fetch_add(1, Ordering::Relaxed);
-                Learned::New
-            }
-        }
+        outcome
     }
 }

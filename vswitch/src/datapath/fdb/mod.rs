@@ -48,9 +48,11 @@ const FLUSHES_BEFORE_REBUILD: u16 = Generation::MASK / 4;
 #[derive(Debug, Default)]
 struct Counters {
     learned: AtomicU64,
+    added: AtomicU64,
     moved: AtomicU64,
     evicted: AtomicU64,
     expired: AtomicU64,
+    removed: AtomicU64,
     refused: AtomicU64,
     skipped: AtomicU64,
 }
@@ -83,11 +85,14 @@ impl Fdb {
         }
     }
 
-    /// Changes the ageing time and the bound. A table that now holds too many entries shrinks
-    /// as it learns.
+    /// Changes the ageing time and the bound. Learned entries beyond the new bound are evicted
+    /// here and not as the table learns, where a worker would have to do it all for one frame;
+    /// those put in by hand stay.
     pub fn configure(&self, ageing_secs: u32, max_entries: usize) {
         self.ageing_secs.store(ageing_secs, Ordering::Relaxed);
+        let mut writer = self.lock();
         self.max_entries.store(max_entries, Ordering::Relaxed);
+        while writer.learned > max_entries.max(1) && self.evict(&mut writer, None) {}
     }
 
     /// Puts an entry in by hand, in place of any other for the same station.
@@ -114,8 +119,13 @@ impl Fdb {
         if writer.pinned.len() >= bound && !writer.pinned.contains(&key) {
             return Err(FdbError::Full(writer.pinned.len()));
         }
-        self.forget(&mut writer, key);
+        // Not forgotten first: a lookup in between would find nothing, and flood.
+        if let Some(former) = self.find_current(key) {
+            self.note_gone(&mut writer, key, former);
+            count(&self.counters.removed, 1);
+        }
         writer.pinned.insert(key);
+        count(&self.counters.added, 1);
         let generation = self.generation(port);
         self.store(
             &mut writer,
@@ -133,7 +143,9 @@ impl Fdb {
     /// Removes the entry of a station, however it came to be; tells whether there was one.
     pub fn remove(&self, mac: MacAddr, vlan: Option<VlanId>) -> bool {
         let mut writer = self.lock();
-        self.forget(&mut writer, FdbKey::new(mac, vlan))
+        let gone = self.forget(&mut writer, FdbKey::new(mac, vlan));
+        count(&self.counters.removed, usize::from(gone));
+        gone
     }
 
     /// Removes the entries that `filter` selects; returns how many.
@@ -149,38 +161,41 @@ impl Fdb {
             return self.flush_generation(&mut writer, port);
         }
         let kind = filter.kind.unwrap_or(EntryKind::Learned);
-        self.forget_all(&mut writer, |key, value| {
-            value.kind == kind
-                && filter.port.is_none_or(|port| port == value.port)
-                && filter.mac.is_none_or(|mac| mac == key.mac())
-                && filter.vlan.is_none_or(|vlan| key.vlan() == Some(vlan))
-        })
-        .len()
+        let gone = self
+            .forget_all(&mut writer, |key, value| {
+                value.kind == kind
+                    && filter.port.is_none_or(|port| leads_to(value, port))
+                    && filter.mac.is_none_or(|mac| mac == key.mac())
+                    && filter.vlan.is_none_or(|vlan| key.vlan() == Some(vlan))
+            })
+            .len();
+        count(&self.counters.removed, gone);
+        gone
     }
 
-    /// Removes every entry of a port that is going away, those put in by hand too.
+    /// Removes every entry of a port that is going away, those put in by hand too. The switch's
+    /// own addresses are at no port and stay.
     pub fn forget_port(&self, port: PortId) {
         let mut writer = self.lock();
         self.flush_generation(&mut writer, port);
         let table = self.table.load();
         let theirs: Vec<_> = (writer.pinned.iter().copied())
             .filter(|key| {
-                self.pinned_value(&table, *key)
-                    .is_some_and(|v| v.port == port)
+                self.current_in(&table, *key)
+                    .is_some_and(|value| leads_to(value, port))
             })
             .collect();
-        for key in theirs {
-            self.forget(&mut writer, key);
+        for key in &theirs {
+            self.forget(&mut writer, *key);
         }
+        count(&self.counters.removed, theirs.len());
     }
 
     /// Removes what is past its age; returns the stations removed and their ports.
     pub fn sweep(&self, now: Tick) -> Vec<(MacAddr, PortId)> {
         let mut writer = self.lock();
         let gone = self.forget_all(&mut writer, |_, value| self.expired(value, now));
-        self.counters
-            .expired
-            .fetch_add(gone.len() as u64, Ordering::Relaxed);
+        count(&self.counters.expired, gone.len());
         gone.into_iter()
             .map(|(key, value)| (key.mac(), value.port))
             .collect()
@@ -214,9 +229,11 @@ impl Fdb {
             entries,
             pinned,
             learned: read(&self.counters.learned),
+            added: read(&self.counters.added),
             moved: read(&self.counters.moved),
             evicted: read(&self.counters.evicted),
             expired: read(&self.counters.expired),
+            removed: read(&self.counters.removed),
             refused: read(&self.counters.refused),
             skipped: read(&self.counters.skipped),
         }
@@ -253,10 +270,16 @@ impl Fdb {
         })
     }
 
-    fn pinned_value(&self, table: &Table, key: FdbKey) -> Option<Value> {
+    /// The entry of `key`, whatever its age.
+    fn current_in(&self, table: &Table, key: FdbKey) -> Option<Value> {
         table
             .find(key)
             .and_then(|cell| self.current(cell.load(Ordering::Relaxed)))
+    }
+
+    /// As [`Self::current_in`], in the current table.
+    fn find_current(&self, key: FdbKey) -> Option<Value> {
+        self.current_in(&self.table.load(), key)
     }
 
     fn flush_generation(&self, writer: &mut Writer, port: PortId) -> usize {
@@ -265,6 +288,7 @@ impl Fdb {
             cell.store(next, Ordering::Relaxed);
         }
         let gone = writer.remove_port(port);
+        count(&self.counters.removed, gone);
         writer.flushes += 1;
         if writer.flushes >= FLUSHES_BEFORE_REBUILD {
             self.rebuild(writer);
@@ -341,4 +365,13 @@ impl Fdb {
         self.table.store(Arc::clone(&new));
         new
     }
+}
+
+fn count(counter: &AtomicU64, more: usize) {
+    counter.fetch_add(more as u64, Ordering::Relaxed);
+}
+
+/// Whether an entry leads to `port`. The switch's own addresses lead to none, whatever is stored.
+fn leads_to(value: Value, port: PortId) -> bool {
+    value.port == port && value.kind != EntryKind::Local
 }

@@ -76,7 +76,8 @@ pub enum FdbError {
     Full(usize),
 }
 
-/// Counters of the table's life.
+/// Counters of the table's life. The books close: entries + pinned = learned + added - evicted -
+/// expired - removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FdbStats {
     /// Learned entries alive, those past their age but not yet swept included.
@@ -85,12 +86,16 @@ pub struct FdbStats {
     pub pinned: usize,
     /// Stations learned since the start.
     pub learned: u64,
+    /// Entries put in by hand since the start.
+    pub added: u64,
     /// Station moves since the start.
     pub moved: u64,
     /// Entries evicted because the table was full.
     pub evicted: u64,
     /// Entries removed by age.
     pub expired: u64,
+    /// Entries removed otherwise: flushed, by hand, replaced by one put in by hand, with their port.
+    pub removed: u64,
     /// Frames whose source an entry put in by hand contradicted.
     pub refused: u64,
     /// Frames that taught nothing because another writer was at work.

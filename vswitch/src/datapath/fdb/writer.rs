@@ -70,17 +70,18 @@ impl Writer {
         gone
     }
 
-    /// The key to evict: the least recently seen of the port with the most entries. `seen` tells
-    /// when a key was last seen as a learned entry of that port, or nothing when its place in the
-    /// queue is stale.
+    /// The key to evict: the least recently seen of the port with the most entries; among equals
+    /// that of `learner`, which wants the room. `seen` tells when a key was last seen as a learned
+    /// entry of that port, or nothing when its place in the queue is stale.
     pub(super) fn victim(
         &mut self,
+        learner: Option<PortId>,
         seen: impl Fn(PortId, FdbKey) -> Option<u32>,
-    ) -> Option<(PortId, FdbKey)> {
+    ) -> Option<FdbKey> {
         let (&port, entries) = self
             .by_port
             .iter_mut()
-            .max_by_key(|(_, entries)| entries.live)?;
+            .max_by_key(|(port, entries)| (entries.live, Some(**port) == learner, **port))?;
         // Each entry gets one second chance at most, or a busy table would be searched for ever.
         for _ in 0..entries.queue.len() {
             let queued = entries.queue.pop_front()?;
@@ -91,12 +92,12 @@ impl Writer {
                         seen: now,
                     });
                 }
-                Some(_) => return Some((port, queued.key)),
+                Some(_) => return Some(queued.key),
                 None => {}
             }
         }
         // All had been seen since: the first in line goes.
-        entries.queue.pop_front().map(|queued| (port, queued.key))
+        entries.queue.pop_front().map(|queued| queued.key)
     }
 
     /// Drops stale places once they outnumber the live ones, so that flapping stations cannot
@@ -110,5 +111,23 @@ impl Writer {
                 .queue
                 .retain(|queued| valid(queued.key) && kept.insert(queued.key));
         }
+    }
+}
+
+/// What only the tests look at.
+#[cfg(test)]
+impl Writer {
+    /// Learned entries by port.
+    pub(super) fn lives(&self) -> std::collections::BTreeMap<PortId, usize> {
+        (self.by_port.iter())
+            .map(|(port, entries)| (*port, entries.live))
+            .collect()
+    }
+
+    /// The places in a port's queue, stale ones included.
+    pub(super) fn places(&self, port: PortId) -> Vec<FdbKey> {
+        (self.by_port.get(&port))
+            .map(|entries| entries.queue.iter().map(|queued| queued.key).collect())
+            .unwrap_or_default()
     }
 }

@@ -145,36 +145,27 @@ pub fn configure_link(config: &LinkConfig) -> Result<(), SysError> {
 
 async fn set_properties(handle: &Handle, index: u32, config: &LinkConfig) -> Result<(), SysError> {
     let mut message = LinkUnspec::new_with_index(index);
+    let mut what = Vec::new();
     if let Some(mac) = config.mac {
         message = message.address(mac.to_vec());
+        let [a, b, c, d, e, f] = mac;
+        what.push(format!(
+            "MAC {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}"
+        ));
     }
     if let Some(mtu) = config.mtu {
         message = message.mtu(mtu);
+        what.push(format!("MTU {mtu}"));
     }
     if let Some(len) = config.txqueuelen {
         message = message.txqueuelen(len);
+        what.push(format!("queue length {len}"));
     }
-    change(handle, message.build(), || {
-        let LinkConfig {
-            name,
-            mac,
-            mtu,
-            txqueuelen,
-            ..
-        } = config;
-        let mut what = format!("set of {name}");
-        if let Some([a, b, c, d, e, f]) = mac {
-            what += &format!(" the MAC {a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}");
-        }
-        if let Some(mtu) = mtu {
-            what += &format!(" the MTU {mtu}");
-        }
-        if let Some(len) = txqueuelen {
-            what += &format!(" the queue length {len}");
-        }
-        what
-    })
-    .await
+    if what.is_empty() {
+        return Ok(());
+    }
+    let what = || format!("set {} on {}", what.join(", "), config.name);
+    change(handle, message.build(), what).await
 }
 
 async fn add_address(

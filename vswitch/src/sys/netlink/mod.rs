@@ -16,11 +16,16 @@ mod list;
 pub use config::{LinkConfig, RouteConfig, configure_link};
 pub use list::{AddressInfo, LinkInfo, RouteInfo, addresses, links, routes};
 
-use super::{IfName, SysError, caps::Cap};
+use super::{IfName, Netns, SysError, caps::Cap};
 use futures_util::{Stream, TryStreamExt};
 use rtnetlink::{Handle, LinkUnspec, packet_route::link::LinkMessage};
 use rustix::io::Errno;
-use std::{io, pin::pin, thread};
+use std::{
+    io,
+    os::fd::{AsFd, AsRawFd},
+    pin::pin,
+    thread,
+};
 
 /// Deletes an interface. Absent is fine.
 ///
@@ -64,6 +69,29 @@ pub fn set_link_down(name: &IfName) -> Result<(), SysError> {
         let index = link_index(&handle, name).await?;
         let message = LinkUnspec::new_with_index(index).down().build();
         change(&handle, message, || format!("set {name} down")).await
+    })
+}
+
+/// Moves an interface into another namespace and names it `new_name` there. It arrives down, with its
+/// MAC, MTU and queue length, without addresses.
+///
+/// # Errors
+///
+/// [`SysError::NameTaken`] if the name is in use there (the interface may have been moved by then),
+/// else as [`set_link_up`].
+pub fn move_link(name: &IfName, to: &Netns, new_name: &IfName) -> Result<(), SysError> {
+    session(async |handle| {
+        let index = link_index(&handle, name).await?;
+        let message = LinkUnspec::new_with_index(index)
+            .setns_by_fd(to.as_fd().as_raw_fd())
+            .name(new_name.to_string())
+            .build();
+        match handle.link().change(message).execute().await {
+            Err(e) if errno(&e) == Some(Errno::EXIST) => Err(SysError::NameTaken {
+                name: new_name.clone(),
+            }),
+            other => other.map_err(|e| refused(format!("move {new_name} to its namespace"), e)),
+        }
     })
 }
 

@@ -1,4 +1,4 @@
-use super::*;
+use super::{raw::*, *};
 use std::cell::RefCell;
 
 /// A kernel that knows the bits of `known`, and as the real one takes nothing without CSUM and USO
