@@ -70,7 +70,7 @@ pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonErro
     switch.workers = config.workers.unwrap_or(switch.workers);
     let workers = switch.workers;
     let switch = Switch::start(&switch)?;
-    let controller = Controller::new(HostKernel, switch, socket.directory())?;
+    let controller = Controller::new(HostKernel::new()?, switch, socket.directory())?;
     let controller = Arc::new(Mutex::new(controller));
     let upkeep = Upkeep::start(&controller)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

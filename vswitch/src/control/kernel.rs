@@ -8,8 +8,9 @@
 //! # Why a TAP is moved into its sandbox
 //! A TAP's descriptor holds on to the namespace in which `/dev/net/tun` was opened for as long as it is open. Were it
 //! opened inside the sandbox, the switch itself would keep a container's namespace alive after the container's end, and
-//! would never learn that it ended. So the TAP is made in the switch's own namespace under a temporary name and moved:
-//! then the sandbox's end deletes the device, and the port reports that it is gone.
+//! would never learn that it ended. So TAPs are made in a namespace of the switch's own, under a temporary name, and
+//! moved: then the sandbox's end deletes the device, and the port reports that it is gone. See
+//! [`TapFactory`](crate::sys::TapFactory).
 
 use std::{
     collections::BTreeSet,
@@ -21,7 +22,7 @@ use std::{
 use ipnet::IpNet;
 use vswitch_wire::MacAddr;
 
-use super::{ControlError, relocate::move_link, sandbox::Place};
+use super::{ControlError, sandbox::Place};
 use crate::{
     port::{Port, tap},
     sys::{IfName, Netns, NetnsId, SysError, netlink},
@@ -30,7 +31,7 @@ use crate::{
 /// What an endpoint's device shall be like.
 #[derive(Clone, Debug)]
 pub struct DeviceSpec {
-    /// Name under which it is made, unique on the host.
+    /// Name under which it is made before it is moved; unique while that takes.
     pub temporary: IfName,
     /// Name inside the sandbox.
     pub ifname: IfName,
@@ -113,8 +114,23 @@ pub trait Kernel: Send + Debug + 'static {
 }
 
 /// The Linux that we run on.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HostKernel;
+#[derive(Debug)]
+pub struct HostKernel {
+    /// Where devices are made; otherwise empty.
+    home: Netns,
+}
+
+impl HostKernel {
+    /// Makes the namespace in which devices are made.
+    ///
+    /// # Errors
+    /// Those of [`Netns::create`].
+    pub fn new() -> Result<Self, SysError> {
+        Ok(Self {
+            home: Netns::create()?,
+        })
+    }
+}
 
 impl From<SysError> for ControlError {
     /// Texts of `sys` name cause and remedy already; only the kind is to be found.
@@ -211,9 +227,12 @@ impl Kernel for HostKernel {
             offload: spec.offload,
             mtu: spec.mtu,
         };
-        let port = tap::open(&options)?;
-        move_link(&spec.temporary, netns, &spec.ifname)?;
-        Ok(port)
+        self.home.run(|| {
+            // When the move fails the port is dropped, and the device with it.
+            let port = tap::open(&options)?;
+            netlink::move_link(&spec.temporary, netns, &spec.ifname)?;
+            Ok(port)
+        })?
     }
 
     fn configure(&self, netns: &Netns, spec: &DeviceSpec) -> Result<(), ControlError> {

@@ -11,7 +11,7 @@
 //! | `options` | driver options |
 //! | `ipam`, `subnets` | addresses of a subnet; which subnets a network gets |
 //! | `network`, `sandbox`, `endpoint` | the objects and their rules |
-//! | `kernel`, `relocate` | namespaces and devices |
+//! | `kernel` | namespaces and devices |
 //! | `attach` | making and removing an endpoint, as a transaction |
 //! | `controller` | the state, the commands, and the upkeep |
 //! | `events`, `stamp` | what monitors are told, and when it was |
@@ -43,7 +43,6 @@ pub mod view;
 mod attach;
 mod controller;
 mod handle;
-mod relocate;
 
 #[cfg(test)]
 pub(crate) mod testing;
