@@ -1,6 +1,6 @@
 //! The server of the control socket: HTTP/1.1 with JSON bodies.
 //!
-//! [`ControlSocket`] is the file, [`door`](super::door) the limits, [`routes`](super::routes) the translation.
+//! [`ControlSocket`](super::ControlSocket) is the file, `door` the limits, `routes` the translation.
 //! It runs on a tokio runtime; commands run on threads that may block ([`Handle::apply`]).
 
 use std::{future::Future, io, time::Duration};
