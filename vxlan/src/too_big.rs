@@ -89,7 +89,7 @@ pub fn too_big(frame: &[u8], head: &Head, mtu: u16, gateway: &Gateway) -> Result
         IpVersion::V4 => fragmentation_needed(packet, l4, mtu, gateway)?,
         IpVersion::V6 => packet_too_big(packet, l4, &layers, mtu, gateway)?,
     };
-    // Back where it came from, with the same tags; SNAP is answered as it asked, but for its length, in Ethernet II.
+    // With the same tags. A question in SNAP is answered in Ethernet II.
     let ethertype = match layers.ip {
         IpVersion::V4 => [0x08, 0x00],
         IpVersion::V6 => [0x86, 0xdd],

@@ -307,13 +307,18 @@ fn what_is_no_peer() {
             "{addr}"
         );
     }
+}
+
+#[test]
+fn a_refused_configuration_changes_nothing() {
+    let mut vtep = blue();
     let mut config = SegmentConfig::new(host(1));
     config.group = Some(host(5));
     assert_eq!(
         vtep.add_segment(vni(8), config.clone()),
         Err(ConfigError::NotMulticast(host(5)))
     );
-    config.group = Some(ip("ff05::1"));
+    config.group = Some("ff05::1".parse().unwrap());
     assert!(matches!(
         vtep.add_segment(vni(8), config.clone()),
         Err(ConfigError::WrongFamily { .. })
