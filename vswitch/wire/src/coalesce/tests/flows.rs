@@ -76,13 +76,18 @@ fn batch(mut flows: Vec<Spec>, steps: &[(usize, Fate)]) -> (Vec<Vec<u8>>, Vec<us
     (frames, damaged)
 }
 
-/// The frames by ports, in order. All have DF, so IPv4 identifications mean nothing and may be counted anew.
-pub(super) fn by_flow(frames: &[Vec<u8>]) -> BTreeMap<Vec<u8>, Vec<Vec<u8>>> {
+/// IPv4 or not, protocol, ports.
+type Key = (bool, u8, Vec<u8>);
+
+/// The frames by flow, in order; the addresses are all the same. All have DF, so IPv4 identifications mean nothing and
+/// may be counted anew.
+pub(super) fn by_flow(frames: &[Vec<u8>]) -> BTreeMap<Key, Vec<Vec<u8>>> {
     let mut flows: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for frame in frames {
         let mut frame = frame.clone();
         let layers = Layers::parse(&frame, &Head::parse(&frame).unwrap()).unwrap();
-        let key = frame[layers.l4..layers.l4 + 4].to_vec();
+        let ports = frame[layers.l4..layers.l4 + 4].to_vec();
+        let key = (layers.ip == IpVersion::V4, layers.proto, ports);
         if layers.ip == IpVersion::V4 {
             let header = &mut frame[layers.l3..layers.l4];
             assert_eq!(naive_sum(header), 0xffff);
