@@ -1,4 +1,5 @@
-//! Types and header views of a layer 2 switch, on bytes alone: no I/O, no clock, no allocation, no unsafe.
+//! Types and header views of a layer 2 switch, on bytes alone: no I/O, no clock, no unsafe, and no allocation but for
+//! the lists that [`coalesce`] keeps from batch to batch.
 //!
 //! Read in this order:
 //!
@@ -6,7 +7,7 @@
 //! 2. [`ethernet`]: [`Head`], the header of a frame, parsed once.
 //! 3. [`vnet`]: the virtio-net header that travels with a frame and says what work is left to do on it.
 //! 4. [`layers`] over [`ipv4`], [`ipv6`], [`tcp`], [`udp`]: what offload and hashing need to know of the payload.
-//! 5. [`checksum`] and [`segment`]: that work, done in software.
+//! 5. [`checksum`] and [`segment`]: that work, done in software; [`coalesce`]: undone again for a port that takes it.
 //!
 //! Everything is a pure function over `&[u8]`, for any number of threads. Bytes are hostile until a `parse` or `check`
 //! has returned `Ok`; none of them panics on any input. What panics (functions that write into a slice that is too
@@ -14,6 +15,7 @@
 
 mod bytes;
 pub mod checksum;
+pub mod coalesce;
 pub mod error;
 pub mod ethernet;
 pub mod ethertype;
@@ -29,6 +31,7 @@ pub mod vnet;
 pub mod vni;
 
 pub use checksum::{Sum, pseudo_v4, pseudo_v6, update_bytes, update_u16, update_u32};
+pub use coalesce::{Coalescer, MAX_DATAGRAMS, MAX_PIECES, Output, Placed, Superframe};
 pub use error::ParseError;
 pub use ethernet::{HEADER_LEN, Head, Kind, Llc, TAG_LEN, TagStack, set_addresses};
 pub use ethertype::EtherType;
