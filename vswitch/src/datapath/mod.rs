@@ -7,7 +7,7 @@
 //!                                              Fdb
 //! ```
 //!
-//! - **Threads.** A [`worker`] owns the receiving halves of some ports and runs every frame of
+//! - **Threads.** A worker owns the receiving halves of some ports and runs every frame of
 //!   theirs to completion; a port never changes its worker, so the order of frames never changes.
 //!   Workers share the [`Fdb`] and, through an immutable [`Snapshot`], everything else.
 //! - **Drops are values.** A stage ends a frame by returning a [`DropReason`]; it is counted for

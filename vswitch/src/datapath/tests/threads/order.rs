@@ -13,10 +13,10 @@ const ROUNDS: u64 = 100;
 /// every one of them is flooded.
 const BURST: u64 = 85;
 
-/// Ports that come and go, with a station that moves between them, and flushes.
 /// Ports that come and go during a run, at least.
 const ENOUGH_TURNS: u64 = 20;
 
+/// Ports that come and go, with a station that moves between them, and flushes.
 fn churn(switch: &Switch, network: NetworkId, victims: &[PortId], stop: &AtomicBool) -> u64 {
     let mut previous = Host::attach(switch, network, 100);
     let mut turns = 0;
