@@ -6,8 +6,10 @@ use vswitch_tests::{
     Must as _, Output, daemon::program, guard::Guard, procfs, sandbox::command_of,
 };
 
-/// What a demo could leave behind: interfaces, mounts, files, processes, namespaces.
+/// What a demo could leave behind: interfaces where it ran; mounts, files and processes that have its
+/// name. A namespace lives by a mount or a process. Others work on this machine, too.
 fn traces(host: &Netns) -> BTreeSet<String> {
+    const NAME: &str = "vswitch-demo";
     let mut all = BTreeSet::new();
     let links = host.run(netlink::links).must("enter").must("interfaces");
     all.extend(
@@ -16,7 +18,8 @@ fn traces(host: &Netns) -> BTreeSet<String> {
             .map(|link| format!("interface {}", link.name)),
     );
     let mounts = fs::read_to_string("/proc/self/mountinfo").must("mounts");
-    all.extend(mounts.lines().map(|line| format!("mount {line}")));
+    let ours = mounts.lines().filter(|line| line.contains(NAME));
+    all.extend(ours.map(|line| format!("mount {line}")));
     for dir in [
         "/tmp",
         "/run",
@@ -25,14 +28,11 @@ fn traces(host: &Netns) -> BTreeSet<String> {
         "/var/lib/vswitch",
     ] {
         let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-        all.extend(entries.map(|entry| format!("file {}", entry.path().display())));
+        let entries = entries.map(|entry| format!("file {}", entry.path().display()));
+        all.extend(entries.filter(|file| file.contains(NAME) || dir.contains("vswitch")));
     }
-    all.extend((procfs::with_argument("vswitch").into_iter()).map(|one| format!("process {one}")));
-    for process in fs::read_dir("/proc").must("/proc").flatten() {
-        if let Ok(netns) = fs::read_link(process.path().join("ns/net")) {
-            all.insert(format!("namespace {}", netns.display()));
-        }
-    }
+    let processes = procfs::with_argument(NAME).into_iter();
+    all.extend(processes.map(|one| format!("process {one}")));
     all
 }
 
