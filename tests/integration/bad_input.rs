@@ -240,8 +240,10 @@ fn without_a_capability_the_daemon_names_it() {
         ("net_admin", "CAP_NET_ADMIN"),
         ("sys_admin", "CAP_SYS_ADMIN"),
     ] {
-        let bounding = format!("--bounding-set=-{cap}");
-        let wrap = ["setpriv", "--inh-caps=-all", &bounding];
+        // As root by the bounding set, else by what is handed down.
+        let sets =
+            ["bounding-set", "ambient-caps", "inh-caps"].map(|set| format!("--{set}=-{cap}"));
+        let wrap = ["setpriv", &sets[0], &sets[1], &sets[2]];
         let output = failing_daemon(lab.host(), &wrap, &dir.path().join("vswitch.sock"));
         output.refused(&[name, "root"]);
         assert_eq!(fs::read_dir(dir.path()).must("the directory").count(), 0);

@@ -135,3 +135,26 @@ fn no_byte_is_wrong_from_offload_to_none_and_back() {
     all_transfers(&without, &with);
     lab.finish();
 }
+
+#[test]
+fn superframes_of_udp_are_left_whole_or_cut_right() {
+    let (lab, with, without) = mixed_lab(&[]);
+    let also_with = lab.join("lan", "also");
+    let uso = lab.port(with.port())["offload"]
+        .to_string()
+        .contains("uso4");
+    let received = || lab.port(with.port())["rx"]["frames"].as_u64().unwrap_or(0);
+    for to in [&also_with, &without] {
+        for address in [to.ip4(), to.ip6()] {
+            let before = received();
+            let datagrams = udp::segmented(&with, to, address);
+            // Few frames stood for many datagrams, or nothing was tested.
+            let frames = received() - before;
+            assert!(
+                frames < datagrams / 2,
+                "{frames} frames, {datagrams} datagrams"
+            );
+        }
+    }
+    lab.finish();
+}

@@ -104,8 +104,10 @@ pub fn answers(from: &Sandbox, targets: &[IpAddr]) {
     let silent = silent(from, targets);
     assert!(
         silent.is_empty(),
-        "{}: no answer from {silent:?}",
-        from.name
+        "{}: no answer from {silent:?}\n{}{}",
+        from.name,
+        from.exec(&["ip", "neigh"]).stdout,
+        from.exec(&["ip", "-br", "address"]).stdout
     );
 }
 

@@ -4,9 +4,11 @@
 //! UDP has no flow control, so the sender waits for the receiver's word after every few datagrams: what
 //! is lost then was not lost in a full socket buffer.
 
-use crate::{Must, Sandbox, pattern::Pattern};
+use crate::{Must, Sandbox, pattern::Pattern, sandbox::command_of};
 use std::{
+    io::Write as _,
     net::{IpAddr, SocketAddr, UdpSocket},
+    process::Stdio,
     thread,
     time::Duration,
 };
@@ -53,6 +55,70 @@ pub fn checked(from: &Sandbox, to: &Sandbox, address: IpAddr, count: u32, longes
         from.name
     );
 }
+
+/// Bytes of each datagram of [`segmented`].
+const SEGMENT: usize = 1200;
+/// Datagrams of one send, and sends: together well below the default receive buffer.
+const SEGMENTS: usize = 8;
+const SENDS: usize = 10;
+
+/// A UDP socket with `UDP_SEGMENT` (udp(7)): each write is many datagrams, which the kernel hands to the
+/// device as one. Perl, because the option cannot be set from Rust without `unsafe`.
+const SEGMENTING: &str = r#"
+    use Socket qw(:DEFAULT inet_pton AF_INET6 pack_sockaddr_in6);
+    my ($address, $port, $segment, $size) = @ARGV;
+    binmode STDIN;
+    my $six = $address =~ /:/;
+    my $family = $six ? AF_INET6 : AF_INET;
+    my $ip = inet_pton($family, $address);
+    socket(my $s, $family, SOCK_DGRAM, 0) or die "socket: $!";
+    setsockopt($s, 17, 103, pack("i", $segment)) or die "UDP_SEGMENT: $!";
+    connect($s, $six ? pack_sockaddr_in6($port, $ip) : pack_sockaddr_in($port, $ip)) or die "$!";
+    while (read(STDIN, my $bytes, $size) == $size) {
+        defined(send($s, $bytes, 0)) or die "send: $!";
+    }
+"#;
+
+/// Sends datagrams that leave the sender's stack as superframes (USO) and checks each. Gives how many
+/// there are.
+///
+/// # Panics
+/// When one is lost, doubled, out of order or changed.
+#[track_caller]
+pub fn segmented(from: &Sandbox, to: &Sandbox, address: IpAddr) -> u64 {
+    let server = to.run(|| UdpSocket::bind(SocketAddr::new(address, 0)));
+    let server = server.must("a UDP socket");
+    server.set_read_timeout(Some(STALL)).must("a timeout");
+    let port = server.local_addr().must("its address").port().to_string();
+    let size = SEGMENT * SEGMENTS;
+    let words = [
+        "perl",
+        "-e",
+        SEGMENTING,
+        &address.to_string(),
+        &port,
+        &SEGMENT.to_string(),
+        &size.to_string(),
+    ];
+    let mut perl = from.spawn(command_of(&words).stdin(Stdio::piped()));
+    let mut bytes = vec![0; size * SENDS];
+    Pattern::new(SEED).fill(&mut bytes);
+    let mut stdin = perl.stdin.take().must("perl's stdin");
+    stdin.write_all(&bytes).must("perl's stdin");
+    drop(stdin);
+    assert!(perl.wait().must("wait for perl").success());
+    let mut pattern = Pattern::new(SEED);
+    let mut room = [0; 2 * SEGMENT];
+    for number in 0..SEGMENTS * SENDS {
+        let length = server.recv(&mut room).must(&format!("datagram {number}"));
+        assert_eq!(length, SEGMENT, "datagram {number}");
+        assert_eq!(pattern.check(&room[..length]), Ok(()), "datagram {number}");
+    }
+    (SEGMENTS * SENDS) as u64
+}
+
+/// A seed is as good as another.
+const SEED: u64 = 768;
 
 /// What datagram `number` is: its number, then bytes that follow from it.
 fn datagram(number: u32, longest: usize) -> Vec<u8> {
