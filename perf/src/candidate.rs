@@ -12,6 +12,8 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 use vswitch::sys::{Netns, spawn_in};
 
+use crate::bare::BareLoop;
+
 /// A switch with two hosts on it.
 #[derive(Debug)]
 pub(crate) struct Candidate {
@@ -22,7 +24,15 @@ pub(crate) struct Candidate {
     pub(crate) a: Netns,
     /// The servers' host.
     pub(crate) b: Netns,
-    daemon: Option<Daemon>,
+    engine: Engine,
+}
+
+/// What moves the frames.
+#[derive(Debug)]
+enum Engine {
+    Kernel,
+    Daemon(Daemon),
+    Loop(BareLoop),
 }
 
 #[derive(Debug)]
@@ -68,7 +78,7 @@ impl Candidate {
             machine,
             a,
             b,
-            daemon: None,
+            engine: Engine::Kernel,
         })
     }
 
@@ -124,7 +134,24 @@ impl Candidate {
             machine,
             a,
             b,
-            daemon: Some(Daemon { process, directory }),
+            engine: Engine::Daemon(Daemon { process, directory }),
+        })
+    }
+
+    /// Two TAPs and a thread that copies from one to the other: no switch at all.
+    pub(crate) fn bare_loop() -> Result<Self> {
+        let machine = Netns::create()?;
+        let (a, b) = (Netns::create()?, Netns::create()?);
+        let bare = BareLoop::start(
+            (&a, &format!("{}/24", Self::A)),
+            (&b, &format!("{}/24", Self::B)),
+        )?;
+        Ok(Self {
+            name: "bare TAP loop",
+            machine,
+            a,
+            b,
+            engine: Engine::Loop(bare),
         })
     }
 
@@ -135,17 +162,19 @@ impl Candidate {
 
     /// Ends the candidate and leaves nothing behind.
     pub(crate) fn finish(self) -> Result<()> {
-        if let Some(Daemon {
-            mut process,
-            directory,
-        }) = self.daemon
-        {
-            let pid = process.id().to_string();
-            run(&self.machine, "kill", &["-TERM", &pid])?;
-            process.wait()?;
-            directory.close()?;
+        match self.engine {
+            Engine::Kernel => Ok(()),
+            Engine::Loop(bare) => bare.finish(),
+            Engine::Daemon(Daemon {
+                mut process,
+                directory,
+            }) => {
+                let pid = process.id().to_string();
+                run(&self.machine, "kill", &["-TERM", &pid])?;
+                process.wait()?;
+                Ok(directory.close()?)
+            }
         }
-        Ok(())
     }
 }
 

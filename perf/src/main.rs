@@ -4,6 +4,7 @@
 //! machine's speed drifts and only a ratio within one run means anything. Congestion control is
 //! set for every TCP flow and printed, because it decides more than the switch does.
 
+mod bare;
 mod candidate;
 mod latency;
 mod load;
@@ -44,6 +45,9 @@ struct Bridge {
     /// Worker threads of the switch [default: one per core]
     #[arg(long)]
     workers: Option<usize>,
+    /// Also measure a bare loop that reads one TAP and writes the other: what TAPs cost without a switch
+    #[arg(long)]
+    bare: bool,
     /// The `vswitch` binary [default: the one beside this program]
     #[arg(long, value_name = "FILE")]
     vswitch: Option<PathBuf>,
@@ -68,10 +72,13 @@ fn bridge(args: &Bridge) -> Result<()> {
         "{} is missing: build it with `cargo build --release`",
         program.display()
     );
-    let candidates = [
+    let mut candidates = vec![
         Candidate::kernel_bridge()?,
         Candidate::vswitch(&program, args.workers)?,
     ];
+    if args.bare {
+        candidates.push(Candidate::bare_loop()?);
+    }
     let time = Duration::from_secs(args.seconds);
     let mut report = Report::new(&candidates, args.seconds)?;
     for round in 0..args.rounds {
