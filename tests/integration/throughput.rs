@@ -148,10 +148,11 @@ fn superframes_of_udp_are_left_whole_or_cut_right() {
         for address in [to.ip4(), to.ip6()] {
             let before = received();
             let datagrams = udp::segmented(&with, to, address);
-            // Few frames stood for many datagrams, or nothing was tested.
+            // Few frames stood for many datagrams, or nothing was tested; before Linux 6.2 a TAP
+            // takes no superframes of UDP.
             let frames = received() - before;
             assert!(
-                frames < datagrams / 2,
+                !uso || frames < datagrams / 2,
                 "{frames} frames, {datagrams} datagrams"
             );
         }
