@@ -1,24 +1,29 @@
 //! A small client of the control socket.
 //!
-//! One connection for each request; the server closes it after the reply, which makes HTTP/1.1 small: a head, and a body
-//! of the announced length. All functions are async and need a tokio runtime with I/O enabled.
+//! HTTP/1.1 by hyper, one connection for each request. All functions are async and need a tokio runtime with I/O
+//! enabled, on which a task of its own moves the bytes of each connection.
 
 use std::path::{Path, PathBuf};
 
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::{
+    Method, Request, Response,
+    body::{Bytes, Incoming},
+    client::conn::http1,
+    header,
+};
+use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    net::UnixStream,
+use tokio::net::UnixStream;
+
+use super::types::{
+    Connect, Connected, Created, Disconnect, Disconnected, ErrorBody, ErrorKind, Event, FdbAdd,
+    FdbEntry, FdbFlush, FdbRemove, FdbStats, Flushed, NetworkCreate, NetworkInspect,
+    NetworkSummary, PortInfo, Pruned, SandboxCreate, SandboxInspect, SandboxSummary, Status,
 };
 
-use super::{
-    exchange::{Answer, exchange},
-    types::{
-        Connect, Connected, Created, Disconnect, Disconnected, ErrorBody, ErrorKind, Event, FdbAdd,
-        FdbEntry, FdbFlush, FdbRemove, FdbStats, Flushed, NetworkCreate, NetworkInspect,
-        NetworkSummary, PortInfo, Pruned, SandboxCreate, SandboxInspect, SandboxSummary, Status,
-    },
-};
+/// Bytes of a reply's body: more than any switch has to tell.
+const MAX_BODY: usize = 256 * 1024 * 1024;
 
 /// Why a request got no good reply.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +60,16 @@ pub enum ClientError {
     Protocol(String),
 }
 
+impl From<hyper::Error> for ClientError {
+    fn from(error: hyper::Error) -> Self {
+        if error.is_parse() {
+            Self::Protocol(error.to_string())
+        } else {
+            Self::Broken(std::io::Error::other(error))
+        }
+    }
+}
+
 impl ClientError {
     /// The kind of an error that the daemon reported.
     pub fn kind(&self) -> Option<ErrorKind> {
@@ -77,21 +92,25 @@ pub struct Client {
 /// Events as they happen.
 #[derive(Debug)]
 pub struct EventStream {
-    lines: BufReader<UnixStream>,
+    body: Incoming,
+    /// What came after the last whole line.
+    rest: Vec<u8>,
 }
 
 impl EventStream {
-    /// The next event; `None` when the daemon has closed the stream. When the future is dropped before it is ready,
-    /// the stream cannot be used any more.
+    /// The next event; `None` when the daemon has closed the stream. Nothing is lost when the future is dropped before
+    /// it is ready.
     pub async fn next(&mut self) -> Option<Result<Event, ClientError>> {
-        let mut line = String::new();
-        match self.lines.read_line(&mut line).await {
-            Ok(0) => None,
-            Ok(_) => Some(
-                serde_json::from_str(&line)
-                    .map_err(|error| ClientError::Protocol(error.to_string())),
-            ),
-            Err(error) => Some(Err(error.into())),
+        loop {
+            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.rest.drain(..=end).collect();
+                return Some(parsed(&line));
+            }
+            match self.body.frame().await? {
+                // Frames without data are trailers.
+                Ok(frame) => self.rest.extend(frame.into_data().unwrap_or_default()),
+                Err(error) => return Some(Err(error.into())),
+            }
         }
     }
 }
@@ -129,20 +148,29 @@ impl Client {
     /// Sends a request and gives back a success.
     async fn ask(
         &self,
-        method: &str,
+        method: Method,
         target: &str,
         body: Option<&(impl Serialize + Sync)>,
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<Response<Incoming>, ClientError> {
         let body = body.map(serde_json::to_vec).transpose();
-        let body = body.map_err(|error| ClientError::Protocol(error.to_string()))?;
-        let answer = exchange(self.open().await?, method, target, body.as_deref()).await?;
-        if (200..300).contains(&answer.status) {
+        let body = body.map_err(protocol)?.unwrap_or_default();
+        let request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header(header::HOST, "vswitch")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from(body)))
+            .map_err(protocol)?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(self.open().await?)).await?;
+        // It ends with the reply's body, and tells its errors there.
+        tokio::spawn(connection);
+        let answer = sender.send_request(request).await?;
+        let status = answer.status();
+        if status.is_success() {
             return Ok(answer);
         }
-        let status = answer.status;
-        let error: ErrorBody = serde_json::from_slice(&answer.body().await?).map_err(|_| {
-            ClientError::Protocol(format!("status {status} without an explanation"))
-        })?;
+        let error: ErrorBody = serde_json::from_slice(&whole(answer).await?)
+            .map_err(|_| protocol(format!("status {status} without an explanation")))?;
         Err(ClientError::Server {
             kind: error.kind,
             message: error.error,
@@ -151,16 +179,15 @@ impl Client {
 
     async fn call<T: DeserializeOwned>(
         &self,
-        method: &str,
+        method: Method,
         target: &str,
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<T, ClientError> {
-        let bytes = self.ask(method, target, body).await?.body().await?;
-        serde_json::from_slice(&bytes).map_err(|error| ClientError::Protocol(error.to_string()))
+        parsed(&whole(self.ask(method, target, body).await?).await?)
     }
 
     async fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {
-        self.call("GET", target, NOTHING).await
+        self.call(Method::GET, target, NOTHING).await
     }
 
     /// `GET /v1/status`.
@@ -192,7 +219,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn create_network(&self, create: &NetworkCreate) -> Result<Created, ClientError> {
-        self.call("POST", "/v1/networks", Some(create)).await
+        self.call(Method::POST, "/v1/networks", Some(create)).await
     }
 
     /// `DELETE /v1/networks/{network}`.
@@ -200,7 +227,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn remove_network(&self, network: &str) -> Result<(), ClientError> {
-        self.ask("DELETE", &network_path(network, ""), NOTHING)
+        self.ask(Method::DELETE, &network_path(network, ""), NOTHING)
             .await
             .map(|_| ())
     }
@@ -210,7 +237,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn prune_networks(&self) -> Result<Pruned, ClientError> {
-        self.call("POST", "/v1/networks/prune", NOTHING).await
+        self.call(Method::POST, "/v1/networks/prune", NOTHING).await
     }
 
     /// `POST /v1/networks/{network}/connect`.
@@ -222,8 +249,12 @@ impl Client {
         network: &str,
         connect: &Connect,
     ) -> Result<Connected, ClientError> {
-        self.call("POST", &network_path(network, "/connect"), Some(connect))
-            .await
+        self.call(
+            Method::POST,
+            &network_path(network, "/connect"),
+            Some(connect),
+        )
+        .await
     }
 
     /// `POST /v1/networks/{network}/disconnect`.
@@ -239,7 +270,7 @@ impl Client {
             sandbox: sandbox.to_owned(),
         };
         self.call(
-            "POST",
+            Method::POST,
             &network_path(network, "/disconnect"),
             Some(&disconnect),
         )
@@ -269,7 +300,7 @@ impl Client {
     /// See [`ClientError`].
     pub async fn create_sandbox(&self, name: &str) -> Result<Created, ClientError> {
         self.call(
-            "POST",
+            Method::POST,
             "/v1/sandboxes",
             Some(&SandboxCreate {
                 name: name.to_owned(),
@@ -289,7 +320,7 @@ impl Client {
     ) -> Result<Disconnected, ClientError> {
         let query = if force { "?force=true" } else { "" };
         self.call(
-            "DELETE",
+            Method::DELETE,
             &format!("/v1/sandboxes/{}{query}", escaped(sandbox)),
             NOTHING,
         )
@@ -333,7 +364,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn fdb_add(&self, network: &str, add: &FdbAdd) -> Result<(), ClientError> {
-        self.ask("POST", &network_path(network, "/fdb"), Some(add))
+        self.ask(Method::POST, &network_path(network, "/fdb"), Some(add))
             .await
             .map(|_| ())
     }
@@ -343,7 +374,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn fdb_remove(&self, network: &str, remove: &FdbRemove) -> Result<(), ClientError> {
-        self.ask("DELETE", &network_path(network, "/fdb"), Some(remove))
+        self.ask(Method::DELETE, &network_path(network, "/fdb"), Some(remove))
             .await
             .map(|_| ())
     }
@@ -353,8 +384,12 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn fdb_flush(&self, network: &str, flush: &FdbFlush) -> Result<Flushed, ClientError> {
-        self.call("POST", &network_path(network, "/fdb/flush"), Some(flush))
-            .await
+        self.call(
+            Method::POST,
+            &network_path(network, "/fdb/flush"),
+            Some(flush),
+        )
+        .await
     }
 
     /// `GET /v1/events`: every event from the moment at which this returns.
@@ -362,11 +397,31 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn events(&self) -> Result<EventStream, ClientError> {
-        let answer = self.ask("GET", "/v1/events", NOTHING).await?;
+        let answer = self.ask(Method::GET, "/v1/events", NOTHING).await?;
         Ok(EventStream {
-            lines: answer.into_stream(),
+            body: answer.into_body(),
+            rest: Vec::new(),
         })
     }
+}
+
+/// The whole body of a reply.
+async fn whole(answer: Response<Incoming>) -> Result<Bytes, ClientError> {
+    match Limited::new(answer.into_body(), MAX_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => {
+            Err(protocol(format!("a body of over {MAX_BODY} bytes")))
+        }
+        Err(error) => Err(std::io::Error::other(error).into()),
+    }
+}
+
+fn parsed<T: DeserializeOwned>(json: &[u8]) -> Result<T, ClientError> {
+    serde_json::from_slice(json).map_err(protocol)
+}
+
+fn protocol(error: impl ToString) -> ClientError {
+    ClientError::Protocol(error.to_string())
 }
 
 fn network_path(network: &str, rest: &str) -> String {

@@ -5,11 +5,11 @@
 //! | file | what |
 //! |---|---|
 //! | `types` | the routes and their JSON |
-//! | `client`, `exchange` | a client for Rust programs, the command line first |
+//! | `client` | a client for Rust programs, the command line first |
 //! | `routes`, `reply` | requests to commands, replies and errors to HTTP |
-//! | `door` | limits of time, size and number; the stream of events |
+//! | `events` | the stream of events |
 //! | `socket` | the socket file |
-//! | `server` | all of these together |
+//! | `server` | all of these together; limits of time and number |
 //! | `daemon` | the whole program but its command line |
 
 pub mod client;
@@ -18,8 +18,7 @@ pub mod server;
 pub mod socket;
 pub mod types;
 
-mod door;
-mod exchange;
+mod events;
 mod reply;
 mod routes;
 

@@ -60,48 +60,24 @@ pub(super) fn error(status: StatusCode, kind: ErrorKind, message: impl Into<Stri
         .into_response()
 }
 
-/// The JSON of an error.
-pub(super) fn error_body(kind: ErrorKind, message: &str) -> String {
-    let body = ErrorBody {
-        error: message.to_owned(),
-        kind,
-    };
-    // Two strings always serialise; an empty body would still carry the status.
-    serde_json::to_string(&body).unwrap_or_default()
-}
-
-/// A whole reply with an error, for where no router is at hand.
-pub(super) fn plain_error(status: StatusCode, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-        body.len()
-    )
-}
-
-/// The last word on every reply: one request for each connection, and no error without JSON.
+/// The last word on every reply: no error without JSON.
 pub(super) async fn finish(response: Response) -> Response {
     let status = response.status();
     let json = response
         .headers()
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value == "application/json");
-    let mut response = if (status.is_client_error() || status.is_server_error()) && !json {
-        let kind = if status == StatusCode::NOT_FOUND {
-            ErrorKind::NotFound
-        } else {
-            ErrorKind::Invalid
-        };
-        error(
-            status,
-            kind,
-            format!("request refused: {status}; see the list of routes in `vswitch::api::types`"),
-        )
+    if json || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let kind = if status == StatusCode::NOT_FOUND {
+        ErrorKind::NotFound
     } else {
-        response
+        ErrorKind::Invalid
     };
-    response.headers_mut().insert(
-        header::CONNECTION,
-        header::HeaderValue::from_static("close"),
-    );
-    response
+    error(
+        status,
+        kind,
+        format!("request refused: {status}; see the list of routes in `vswitch::api::types`"),
+    )
 }

@@ -1,10 +1,12 @@
 //! The routes of the control socket, each a translation to a [`Command`]; [`super::types`] lists them.
 
+use std::fmt::Display;
+
 use axum::{
     Router,
-    body::{Body, to_bytes},
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode, Uri, header},
+    body::{Bytes, HttpBody},
+    extract::{DefaultBodyLimit, FromRequest, Path, Request, State},
+    http::{StatusCode, Uri},
     middleware::map_response,
     response::{IntoResponse, Response},
     routing::{delete, get, post},
@@ -12,17 +14,18 @@ use axum::{
 use serde::de::DeserializeOwned;
 
 use super::{
+    events::{Monitors, watch_events},
     reply::{error, finish},
     types::{Connect, Disconnect, FdbAdd, FdbFlush, FdbRemove, NetworkCreate, SandboxCreate},
 };
 use crate::control::{Command, ErrorKind, Handle};
 
 /// Bytes of a request's body.
-pub(super) const MAX_BODY: usize = 1024 * 1024;
+const MAX_BODY: usize = 1024 * 1024;
 
 type Control = State<Handle>;
 
-pub(super) fn router(handle: Handle) -> Router {
+pub(super) fn router(handle: Handle, monitors: Monitors) -> Router {
     Router::new()
         .route(
             "/v1/status",
@@ -61,10 +64,10 @@ pub(super) fn router(handle: Handle) -> Router {
             get(|State(h): Control| run(h, Command::PortList)),
         )
         .route("/v1/ports/{p}", get(port_inspect))
-        // The door serves GET; what arrives here has another method.
-        .route("/v1/events", post(wrong_method))
+        .route("/v1/events", get(watch_events).with_state(monitors))
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(map_response(finish))
         .with_state(handle)
 }
@@ -97,44 +100,43 @@ fn shown(uri: &Uri) -> &str {
     uri.path().get(..100).unwrap_or_else(|| uri.path())
 }
 
-/// Reads a JSON body of at most [`MAX_BODY`] bytes; one that announces more is refused without reading it.
-async fn json<T: DeserializeOwned>(headers: &HeaderMap, body: Body) -> Result<T, Response> {
-    let too_large = || {
-        let message = format!("request body: over {MAX_BODY} bytes; send less");
-        error(StatusCode::PAYLOAD_TOO_LARGE, ErrorKind::Invalid, message)
-    };
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced
-        .is_some_and(|length| usize::try_from(length).map_or(true, |length| length > MAX_BODY))
-    {
-        return Err(too_large());
+/// A JSON body of at most [`MAX_BODY`] bytes, whatever type it claims to have.
+struct Asked<T>(T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Asked<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let too_large = || {
+            let message = format!("request body: over {MAX_BODY} bytes; send less");
+            error(StatusCode::PAYLOAD_TOO_LARGE, ErrorKind::Invalid, message)
+        };
+        let wrong = |cause: &dyn Display| {
+            let message =
+                format!("request body: {cause}; send the JSON object that the route expects");
+            error(StatusCode::BAD_REQUEST, ErrorKind::Invalid, message)
+        };
+        // One that announces more is refused without reading it.
+        if usize::try_from(request.body().size_hint().lower())
+            .map_or(true, |least| least > MAX_BODY)
+        {
+            return Err(too_large());
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|cause| {
+            if cause.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                too_large()
+            } else {
+                wrong(&cause)
+            }
+        })?;
+        serde_json::from_slice(&bytes)
+            .map(Self)
+            .map_err(|cause| wrong(&cause))
     }
-    let bytes = to_bytes(body, MAX_BODY).await.map_err(|_| too_large())?;
-    serde_json::from_slice(&bytes).map_err(|cause| {
-        let message = format!("request body: {cause}; send the JSON object that the route expects");
-        error(StatusCode::BAD_REQUEST, ErrorKind::Invalid, message)
-    })
 }
 
-/// Runs the command that a body becomes.
-async fn with_body<T: DeserializeOwned>(
-    handle: Handle,
-    (headers, body): (HeaderMap, Body),
-    command: impl FnOnce(T) -> Command,
-) -> Response {
-    match json(&headers, body).await {
-        Ok(value) => run(handle, command(value)).await,
-        Err(refusal) => refusal,
-    }
-}
-
-async fn network_create(State(h): Control, headers: HeaderMap, body: Body) -> Response {
-    with_body(h, (headers, body), |create: NetworkCreate| {
-        Command::NetworkCreate(create)
-    })
-    .await
+async fn network_create(State(h): Control, Asked(create): Asked<NetworkCreate>) -> Response {
+    run(h, Command::NetworkCreate(create)).await
 }
 
 async fn network_inspect(State(h): Control, Path(network): Path<String>) -> Response {
@@ -148,27 +150,24 @@ async fn network_remove(State(h): Control, Path(network): Path<String>) -> Respo
 async fn connect(
     State(h): Control,
     Path(network): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    Asked(connect): Asked<Connect>,
 ) -> Response {
-    with_body(h, (headers, body), |connect: Connect| Command::Connect {
-        network,
-        connect,
-    })
-    .await
+    run(h, Command::Connect { network, connect }).await
 }
 
 async fn disconnect(
     State(h): Control,
     Path(network): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    Asked(disconnect): Asked<Disconnect>,
 ) -> Response {
-    let command = |disconnect: Disconnect| Command::Disconnect {
-        network,
-        disconnect,
-    };
-    with_body(h, (headers, body), command).await
+    run(
+        h,
+        Command::Disconnect {
+            network,
+            disconnect,
+        },
+    )
+    .await
 }
 
 async fn fdb_show(State(h): Control, Path(network): Path<String>) -> Response {
@@ -182,47 +181,29 @@ async fn fdb_stats(State(h): Control, Path(network): Path<String>) -> Response {
 async fn fdb_add(
     State(h): Control,
     Path(network): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    Asked(add): Asked<FdbAdd>,
 ) -> Response {
-    with_body(h, (headers, body), |add: FdbAdd| Command::FdbAdd {
-        network,
-        add,
-    })
-    .await
+    run(h, Command::FdbAdd { network, add }).await
 }
 
 async fn fdb_remove(
     State(h): Control,
     Path(network): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    Asked(remove): Asked<FdbRemove>,
 ) -> Response {
-    with_body(h, (headers, body), |remove: FdbRemove| Command::FdbRemove {
-        network,
-        remove,
-    })
-    .await
+    run(h, Command::FdbRemove { network, remove }).await
 }
 
 async fn fdb_flush(
     State(h): Control,
     Path(network): Path<String>,
-    headers: HeaderMap,
-    body: Body,
+    Asked(flush): Asked<FdbFlush>,
 ) -> Response {
-    with_body(h, (headers, body), |flush: FdbFlush| Command::FdbFlush {
-        network,
-        flush,
-    })
-    .await
+    run(h, Command::FdbFlush { network, flush }).await
 }
 
-async fn sandbox_create(State(h): Control, headers: HeaderMap, body: Body) -> Response {
-    with_body(h, (headers, body), |create: SandboxCreate| {
-        Command::SandboxCreate(create)
-    })
-    .await
+async fn sandbox_create(State(h): Control, Asked(create): Asked<SandboxCreate>) -> Response {
+    run(h, Command::SandboxCreate(create)).await
 }
 
 async fn sandbox_inspect(State(h): Control, Path(sandbox): Path<String>) -> Response {
