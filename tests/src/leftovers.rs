@@ -29,7 +29,7 @@ pub(crate) fn fingerprint(lab: &Lab) -> String {
         "ports": without_counters(lab.json(&["port", "ls"])),
         "links": links(lab.host()),
         "files": files(lab.dir()),
-        "descriptors": lab.daemon().descriptors(),
+        "descriptors": lab.daemon().held(),
     });
     format!("{all:#}")
 }

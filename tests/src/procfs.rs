@@ -27,6 +27,21 @@ impl Process {
         fs::read_dir(&path).must(&path).count()
     }
 
+    /// Open descriptors that are no sockets: those of the control socket's visitors close some time
+    /// after the visit.
+    ///
+    /// # Panics
+    /// When there is no such process.
+    #[track_caller]
+    #[must_use]
+    pub fn held(self) -> usize {
+        let path = format!("/proc/{}/fd", self.0);
+        (fs::read_dir(&path).must(&path).flatten())
+            .filter_map(|entry| fs::read_link(entry.path()).ok())
+            .filter(|target| !target.to_string_lossy().starts_with("socket:"))
+            .count()
+    }
+
     /// Threads.
     #[must_use]
     pub fn threads(self) -> u64 {
