@@ -82,7 +82,8 @@ fn nothing_is_left(lab: &Lab, descriptors: usize) {
     }
     lab.cli(&["sandbox", "rm", "--force", "x", "y", "z"]).done();
     eventually(SOON, "the descriptors are closed", || {
-        (daemon.descriptors() == descriptors).then_some(())
+        // A visitor of before may have been counted who is gone now; a leak would be hundreds.
+        (daemon.descriptors() <= descriptors).then_some(())
     });
     // Main, two workers, upkeep, two of the runtime; its threads for what blocks end after 10 s.
     eventually(Duration::from_secs(30), "the threads end", || {
