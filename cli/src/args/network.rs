@@ -108,7 +108,7 @@ pub(crate) struct Connect {
     #[arg(long, value_name = "IP", value_parser = values::ipv6)]
     pub(crate) ip6: Option<Ipv6Addr>,
 
-    /// Its MAC address. Default: one that stays the same for this sandbox and network
+    /// Its MAC address. Default: one that follows from network, sandbox and address
     #[arg(long, value_name = "MAC")]
     pub(crate) mac_address: Option<MacAddr>,
 
