@@ -54,11 +54,15 @@ impl Block {
     pub(super) fn sent(&self, report: &SendReport) {
         self.tx_frames.add(report.frames);
         self.tx_bytes.add(report.bytes);
-        if report.frames == 0 || report.down + report.gone + report.full + report.refused > 0 {
+        self.consumed.add(report.answered);
+        if report.lost() > 0 {
             self.drop_frames(DropReason::PortDown, report.down);
             self.drop_frames(DropReason::PortGone, report.gone);
             self.drop_frames(DropReason::ReceiverFull, report.full);
             self.drop_frames(DropReason::Refused, report.refused);
+            self.drop_frames(DropReason::TooLong, report.too_long);
+            self.drop_frames(DropReason::NoPeer, report.nobody);
+            self.drop_frames(DropReason::Unreachable, report.unreachable);
         }
     }
 }
@@ -119,7 +123,7 @@ pub struct Tally {
     pub rx: Traffic,
     /// Sent to the port.
     pub tx: Traffic,
-    /// Received frames that the switch itself took.
+    /// Frames that the switch itself took: received for it, or on their way out and answered.
     pub consumed: u64,
     /// Copies made of received frames beyond the first.
     pub replicated: u64,

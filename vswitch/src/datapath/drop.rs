@@ -2,6 +2,9 @@
 //!
 //! A drop is an error value: a stage returns it with `?`. The one enum is at once the code, the
 //! text, the counter's index and its label in JSON, so that the four cannot drift apart.
+//! [`DropReason::Tunnel`] holds the tunnel engine's own enum of the same kind.
+
+use vxlan::Refusal;
 
 /// Why a frame, or one copy of it, was not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
@@ -39,11 +42,20 @@ pub enum DropReason {
     /// Egress: the kernel refused the frame.
     #[error("the kernel refused the frame")]
     Refused,
+    /// Egress: the tunnel has no peer that it could go to.
+    #[error("the tunnel has no peer")]
+    NoPeer,
+    /// Egress: the underlay has no way to the peer.
+    #[error("the underlay has no way to the peer")]
+    Unreachable,
+    /// Ingress: the tunnel turned it away.
+    #[error(transparent)]
+    Tunnel(Refusal),
 }
 
 impl DropReason {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 24] = [
         Self::Truncated,
         Self::BadOffload,
         Self::InvalidSource,
@@ -55,12 +67,41 @@ impl DropReason {
         Self::PortGone,
         Self::ReceiverFull,
         Self::Refused,
+        Self::NoPeer,
+        Self::Unreachable,
+        Self::Tunnel(Refusal::ShortHeader),
+        Self::Tunnel(Refusal::NoVni),
+        Self::Tunnel(Refusal::ReservedBits),
+        Self::Tunnel(Refusal::UnknownVni),
+        Self::Tunnel(Refusal::UnlistedPeer),
+        Self::Tunnel(Refusal::InnerTruncated),
+        Self::Tunnel(Refusal::InnerVlan),
+        Self::Tunnel(Refusal::InvalidSource),
+        Self::Tunnel(Refusal::OwnSource),
+        Self::Tunnel(Refusal::StaticElsewhere),
+        Self::Tunnel(Refusal::Congestion),
     ];
 
     /// Index of the reason's counter.
     #[must_use]
+    #[inline]
     pub const fn index(self) -> usize {
-        self as usize
+        match self {
+            Self::Truncated => 0,
+            Self::BadOffload => 1,
+            Self::InvalidSource => 2,
+            Self::ReservedAddress => 3,
+            Self::SamePort => 4,
+            Self::NoOtherPort => 5,
+            Self::TooLong => 6,
+            Self::PortDown => 7,
+            Self::PortGone => 8,
+            Self::ReceiverFull => 9,
+            Self::Refused => 10,
+            Self::NoPeer => 11,
+            Self::Unreachable => 12,
+            Self::Tunnel(refusal) => 13 + refusal.index(),
+        }
     }
 
     /// The label: in JSON, in tables.
@@ -78,6 +119,9 @@ impl DropReason {
             Self::PortGone => "port_gone",
             Self::ReceiverFull => "receiver_full",
             Self::Refused => "refused",
+            Self::NoPeer => "no_peer",
+            Self::Unreachable => "unreachable",
+            Self::Tunnel(refusal) => refusal.label(),
         }
     }
 }

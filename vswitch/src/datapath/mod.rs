@@ -49,7 +49,7 @@ pub use network::{Ageing, MaxEntries, NetworkId, NetworkSettings};
 pub use snapshot::{NetworkView, PortView, Snapshot};
 pub use switch::{AddPortError, PortStats, StartError, Switch, SwitchConfig};
 pub use tick::Tick;
-pub use worker::WorkerStats;
+pub use worker::{TrunkId, WorkerStats};
 
 use events::EventSender;
 

@@ -27,28 +27,22 @@ pub(super) fn fits(bytes: &[u8], mtu: u16) -> bool {
             .is_ok_and(|head| length <= usize::from(mtu) + header_len(&head))
 }
 
-/// Sends a frame in need of help; returns 1 when it was too long for the port, else 0.
+/// Sends a frame in need of help.
 #[cold]
-pub(super) fn send(
-    port: &PortView,
-    bytes: &[u8],
-    scratch: &mut Scratch,
-    report: &mut SendReport,
-) -> u64 {
+pub(super) fn send(port: &PortView, bytes: &[u8], scratch: &mut Scratch, report: &mut SendReport) {
     let frame = Frame::new(bytes);
     // Both were checked when the frame came in.
     let Ok(head) = Head::parse(frame.ethernet()) else {
         report.refused += 1;
-        return 0;
+        return;
     };
     let header = frame.offload();
     if is_superframe(&header) {
-        segment(port, &frame, &header, &head, scratch, report)
+        segment(port, &frame, &header, &head, scratch, report);
     } else if fits(bytes, port.mtu) {
         complete(port, bytes, &header, scratch, report);
-        0
     } else {
-        1
+        report.too_long += 1;
     }
 }
 
@@ -80,14 +74,15 @@ fn segment(
     head: &Head,
     scratch: &mut Scratch,
     report: &mut SendReport,
-) -> u64 {
+) {
     let Ok(plan) = SegmentPlan::new(frame.ethernet(), header, head) else {
         report.refused += 1;
-        return 0;
+        return;
     };
     // The first is the longest.
     if plan.segment_len(0) > usize::from(port.mtu) + header_len(head) {
-        return 1;
+        report.too_long += 1;
+        return;
     }
     let mut parts = SendReport::default();
     let mut next = 0;
@@ -110,7 +105,6 @@ fn segment(
         port.tx.send(&ready[..scratch.0.len()], &mut parts);
     }
     settle(frame.ethernet().len(), parts, report);
-    0
 }
 
 fn write_segment(plan: &SegmentPlan<'_>, index: usize, room: &mut [u8]) -> usize {
@@ -131,7 +125,7 @@ fn settle(bytes: usize, parts: SendReport, report: &mut SendReport) {
         report.down += 1;
     } else if parts.full > 0 {
         report.full += 1;
-    } else if parts.refused > 0 {
+    } else if parts.lost() > 0 {
         report.refused += 1;
     } else {
         report.frames += 1;

@@ -6,7 +6,7 @@
 use super::frame::is_superframe;
 use super::offload::{self, Scratch};
 use super::snapshot::PortView;
-use super::{DropReason, EventSender, Frame, Snapshot, SwitchEvent};
+use super::{EventSender, Frame, Snapshot, SwitchEvent};
 use crate::port::{Batch, MAX_BATCH, PortId, PortState, SendReport};
 
 /// The frames of one batch, by the port that they leave through.
@@ -47,17 +47,13 @@ impl Outbox {
             // The verdicts came from this very snapshot, so the port is in it.
             if let Some(port) = snapshot.port(id) {
                 let mut report = SendReport::default();
-                let too_long = send(port, batch, queue, &mut self.scratch, &mut report);
+                send(port, batch, queue, &mut self.scratch, &mut report);
                 debug_assert_eq!(
-                    accounted(&report) + too_long,
+                    report.accounted(),
                     queue.len() as u64,
                     "a port accounts for every frame that it is given"
                 );
-                let block = port.counters.of(worker);
-                block.sent(&report);
-                if too_long > 0 {
-                    block.drop_frames(DropReason::TooLong, too_long);
-                }
+                port.counters.of(worker).sent(&report);
                 notice(port, &report, events);
             }
             queue.clear();
@@ -66,17 +62,16 @@ impl Outbox {
 }
 
 /// Sends the queued frames of one port in order: as they are where the port takes over what they
-/// need, else completed or segmented. Returns how many were too long.
+/// need, else completed or segmented.
 fn send(
     port: &PortView,
     batch: &Batch,
     queue: &[u8],
     scratch: &mut Scratch,
     report: &mut SendReport,
-) -> u64 {
+) {
     let mut ready: [&[u8]; MAX_BATCH] = [&[]; MAX_BATCH];
     let mut waiting = 0;
-    let mut too_long = 0;
     for &index in queue {
         let bytes = batch.get(usize::from(index));
         let header = Frame::new(bytes).offload();
@@ -85,23 +80,17 @@ fn send(
                 ready[waiting] = bytes;
                 waiting += 1;
             } else {
-                too_long += 1;
+                report.too_long += 1;
             }
         } else {
             port.tx.send(&ready[..waiting], report);
             waiting = 0;
-            too_long += offload::send(port, bytes, scratch, report);
+            offload::send(port, bytes, scratch, report);
         }
     }
     if waiting > 0 {
         port.tx.send(&ready[..waiting], report);
     }
-    too_long
-}
-
-/// Frames that a report tells of.
-fn accounted(report: &SendReport) -> u64 {
-    report.frames + report.down + report.gone + report.full + report.refused
 }
 
 /// Reports a change of the port's state, once.

@@ -20,9 +20,9 @@ use vswitch_wire::OffloadSet;
 use super::counters::{PortCounters, Tally};
 use super::events::EventSender;
 use super::snapshot::{Attachment, NetworkView, PortView, StateCell};
-use super::worker::{Activity, Order, Shared, WAKER, Worker};
+use super::worker::{Activity, Order, Shared, Source, TrunkId, WAKER, Worker};
 use super::{Fdb, Flush, NetworkId, NetworkSettings, Snapshot, SwitchEvent, Tick, WorkerStats};
-use crate::port::{MAX_PORTS, Port, PortId, PortState};
+use crate::port::{MAX_PORTS, Port, PortId, PortRx, PortState};
 
 /// How a switch is to run.
 #[derive(Clone, Copy, Debug)]
@@ -133,6 +133,7 @@ struct State {
     ports: BTreeMap<PortId, PortRecord>,
     networks: BTreeMap<NetworkId, NetworkRecord>,
     next_network: u32,
+    next_trunk: u32,
     /// Counters of ports that were removed, so that the books still close.
     retired: Tally,
 }
@@ -267,23 +268,66 @@ impl Switch {
             },
         );
         self.publish(&state);
-        let (done, outcome) = bounded(1);
-        self.workers[worker].order(Order::Add {
-            id,
-            rx: port.rx,
-            done,
-        });
-        match outcome.recv() {
-            Ok(Ok(())) => Ok(id),
-            Ok(Err(error)) => {
+        match self.serve(worker, Source::Port(id), port.rx) {
+            Ok(()) => Ok(id),
+            Err(error) => {
                 self.drop_port(&mut state, id);
-                Err(AddPortError::Watch(error))
-            }
-            Err(_) => {
-                self.drop_port(&mut state, id);
-                Err(AddPortError::Watch(io::ErrorKind::BrokenPipe.into()))
+                Err(error)
             }
         }
+    }
+
+    /// Gives a source to a worker, and waits until it is served.
+    fn serve(
+        &self,
+        worker: usize,
+        source: Source,
+        rx: Box<dyn PortRx>,
+    ) -> Result<(), AddPortError> {
+        let (done, outcome) = bounded(1);
+        self.workers[worker].order(Order::Add { source, rx, done });
+        outcome
+            .recv()
+            .unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
+            .map_err(AddPortError::Watch)
+    }
+
+    /// Serves a trunk: receiving halves, the first for the first worker and so on, that deliver
+    /// for ports that they name themselves. Halves beyond the number of workers are closed.
+    ///
+    /// # Errors
+    /// [`AddPortError::Watch`]; all halves are closed then.
+    pub fn add_trunk(&self, halves: Vec<Box<dyn PortRx>>) -> Result<TrunkId, AddPortError> {
+        let mut state = self.lock();
+        let id = TrunkId(state.next_trunk);
+        state.next_trunk += 1;
+        for (worker, rx) in halves.into_iter().take(self.workers.len()).enumerate() {
+            if let Err(error) = self.serve(worker, Source::Trunk(id), rx) {
+                self.drop_trunk(id);
+                return Err(error);
+            }
+        }
+        Ok(id)
+    }
+
+    /// Removes a trunk. When this returns, its halves are closed.
+    pub fn remove_trunk(&self, id: TrunkId) {
+        let _state = self.lock();
+        self.drop_trunk(id);
+    }
+
+    fn drop_trunk(&self, id: TrunkId) {
+        for worker in &self.workers {
+            let source = Source::Trunk(id);
+            worker.order(Order::Remove { source });
+        }
+        self.settle();
+    }
+
+    /// Worker threads.
+    #[must_use]
+    pub fn worker_count(&self) -> usize {
+        self.workers.len()
     }
 
     /// Removes a port. When this returns, both halves are closed and nothing refers to it any
@@ -297,7 +341,8 @@ impl Switch {
             return;
         };
         self.publish(state);
-        self.workers[record.worker].order(Order::Remove { id });
+        let source = Source::Port(id);
+        self.workers[record.worker].order(Order::Remove { source });
         self.settle();
         if let Some(network) = state.networks.get(&record.network) {
             network.fdb.forget_port(id);

@@ -8,10 +8,13 @@
 //!   trip. So after the last frame the worker keeps asking for a short window, giving its core
 //!   away to whoever else wants it at every turn, and then sleeps until something comes. An idle
 //!   switch polls nothing.
+//! - **Trunks.** A tunnel's socket delivers for the ports of many networks. Each worker has a
+//!   receiving half of its own of a trunk; the batch says per frame which port it is for.
 //! - A worker never waits for control. Control's orders come through a channel and a waker.
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -25,11 +28,45 @@ use mio::{Events, Interest, Poll, Token};
 use super::counters::Counter;
 use super::events::EventSender;
 use super::outbox::Outbox;
-use super::{Frame, Ingress, Snapshot, SwitchEvent, Tick, Verdict};
+use super::{DropReason, Frame, Ingress, Snapshot, SwitchEvent, Tick, Verdict};
 use crate::port::{Batch, Drained, PortId, PortLost, PortRx, PortState};
 
-/// The token of the waker; port numbers are smaller.
+/// The token of the waker; those of sources are smaller.
 pub(super) const WAKER: Token = Token(usize::MAX);
+
+/// The number of a trunk; never given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrunkId(pub(super) u32);
+
+/// What a receiving half delivers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Source {
+    Port(PortId),
+    Trunk(TrunkId),
+}
+
+impl Source {
+    /// Tokens of ports are their numbers, those of trunks begin behind the last.
+    const FIRST_TRUNK: usize = 1 << 16;
+
+    fn token(self) -> Token {
+        Token(match self {
+            Self::Port(id) => id.index(),
+            Self::Trunk(TrunkId(number)) => Self::FIRST_TRUNK + number as usize,
+        })
+    }
+
+    /// `None` for the waker.
+    fn of(token: Token) -> Option<Self> {
+        match (
+            u16::try_from(token.0),
+            token.0.checked_sub(Self::FIRST_TRUNK),
+        ) {
+            (Ok(number), _) => Some(Self::Port(PortId::new(number))),
+            (Err(_), number) => Some(Self::Trunk(TrunkId(number?.try_into().ok()?))),
+        }
+    }
+}
 
 /// What all workers of a switch share.
 #[derive(Debug)]
@@ -49,15 +86,15 @@ impl Shared {
 /// What control tells a worker.
 #[derive(Debug)]
 pub(super) enum Order {
-    /// Serve this port, which is in the current snapshot.
+    /// Serve this source. A port is in the current snapshot.
     Add {
-        id: PortId,
+        source: Source,
         rx: Box<dyn PortRx>,
         /// Answered with the outcome of the registration.
         done: Sender<io::Result<()>>,
     },
-    /// Serve this port no longer, and close its receiving half.
-    Remove { id: PortId },
+    /// Serve this source no longer, and close its receiving half.
+    Remove { source: Source },
     /// Answer once no batch of an older snapshot is under way.
     Settle { done: Sender<()> },
     /// End.
@@ -106,8 +143,8 @@ pub(super) struct Worker {
     pub(super) activity: Arc<Activity>,
     pub(super) orders: Receiver<Order>,
     poll: Poll,
-    ports: HashMap<PortId, Box<dyn PortRx>>,
-    ready: VecDeque<PortId>,
+    sources: HashMap<Source, Box<dyn PortRx>>,
+    ready: VecDeque<Source>,
     batch: Batch,
     outbox: Outbox,
 }
@@ -126,7 +163,7 @@ impl Worker {
             activity,
             orders,
             poll,
-            ports: HashMap::new(),
+            sources: HashMap::new(),
             ready: VecDeque::new(),
             batch: Batch::new(),
             outbox: Outbox::default(),
@@ -165,12 +202,10 @@ impl Worker {
             }
             let mut ordered = false;
             for event in &*events {
-                match u16::try_from(event.token().0) {
-                    Ok(number) if !self.ready.contains(&PortId::new(number)) => {
-                        self.ready.push_back(PortId::new(number));
-                    }
-                    Ok(_) => {}
-                    Err(_) => ordered = true,
+                match Source::of(event.token()) {
+                    Some(source) if !self.ready.contains(&source) => self.ready.push_back(source),
+                    Some(_) => {}
+                    None => ordered = true,
                 }
             }
             if ordered || !self.ready.is_empty() {
@@ -189,12 +224,12 @@ impl Worker {
     fn obey(&mut self) -> std::ops::ControlFlow<()> {
         while let Ok(order) = self.orders.try_recv() {
             match order {
-                Order::Add { id, rx, done } => {
-                    let outcome = self.add(id, rx);
+                Order::Add { source, rx, done } => {
+                    let outcome = self.add(source, rx);
                     // Control waits for the answer, unless it is ending.
                     drop(done.send(outcome));
                 }
-                Order::Remove { id } => self.remove(id),
+                Order::Remove { source } => self.remove(source),
                 Order::Settle { done } => drop(done.send(())),
                 Order::Stop => return std::ops::ControlFlow::Break(()),
             }
@@ -202,24 +237,23 @@ impl Worker {
         std::ops::ControlFlow::Continue(())
     }
 
-    fn add(&mut self, id: PortId, rx: Box<dyn PortRx>) -> io::Result<()> {
+    fn add(&mut self, source: Source, rx: Box<dyn PortRx>) -> io::Result<()> {
         let descriptor = rx.descriptor();
-        let mut source = SourceFd(&descriptor);
-        self.poll
-            .registry()
-            .register(&mut source, Token(id.index()), Interest::READABLE)?;
-        self.ports.insert(id, rx);
+        self.poll.registry().register(
+            &mut SourceFd(&descriptor),
+            source.token(),
+            Interest::READABLE,
+        )?;
+        self.sources.insert(source, rx);
         // What came before the registration is not reported.
-        self.ready.push_back(id);
-        self.activity
-            .ports
-            .store(self.ports.len() as u64, Ordering::Relaxed);
+        self.ready.push_back(source);
+        self.count_ports();
         Ok(())
     }
 
-    fn remove(&mut self, id: PortId) {
-        self.ready.retain(|ready| *ready != id);
-        if let Some(rx) = self.ports.remove(&id) {
+    fn remove(&mut self, source: Source) {
+        self.ready.retain(|ready| *ready != source);
+        if let Some(rx) = self.sources.remove(&source) {
             // A device that is gone has left the event loop by itself.
             drop(
                 self.poll
@@ -227,38 +261,46 @@ impl Worker {
                     .deregister(&mut SourceFd(&rx.descriptor())),
             );
         }
-        self.activity
-            .ports
-            .store(self.ports.len() as u64, Ordering::Relaxed);
+        self.count_ports();
     }
 
-    /// Serves the port at the head of the line: one batch. Tells whether frames came.
+    fn count_ports(&self) {
+        let ports = (self.sources.keys()).filter(|source| matches!(source, Source::Port(_)));
+        self.activity
+            .ports
+            .store(ports.count() as u64, Ordering::Relaxed);
+    }
+
+    /// Serves the source at the head of the line: one batch. Tells whether frames came.
     fn serve_next(&mut self) -> bool {
-        let Some(id) = self.ready.pop_front() else {
+        let Some(source) = self.ready.pop_front() else {
             return false;
         };
-        let Some(rx) = self.ports.get_mut(&id) else {
+        let Some(rx) = self.sources.get_mut(&source) else {
             return false;
         };
-        self.batch.clear();
+        match source {
+            Source::Port(id) => self.batch.begin(id),
+            // Says for each frame which port it is for.
+            Source::Trunk(_) => self.batch.clear(),
+        }
         let outcome = rx.recv(&mut self.batch);
         let busy = !self.batch.is_empty();
-        if busy {
-            self.forward_batch(id);
+        if busy || !self.batch.refused().is_empty() {
+            self.forward_batch();
         }
         match outcome {
             Ok(Drained::Yes) => {}
-            Ok(Drained::No) => self.ready.push_back(id),
-            Err(PortLost) => self.lose(id),
+            Ok(Drained::No) => self.ready.push_back(source),
+            Err(PortLost) => self.lose(source),
         }
         busy
     }
 
-    fn forward_batch(&mut self, id: PortId) {
+    fn forward_batch(&mut self) {
         let snapshot = self.shared.snapshot.load();
         let now = self.shared.now();
         process(
-            id,
             &self.batch,
             &snapshot,
             now,
@@ -270,21 +312,25 @@ impl Worker {
         self.activity.batches.add(1);
     }
 
-    /// The port's device is gone: out of the event loop, so that it cannot spin, and reported.
-    fn lose(&mut self, id: PortId) {
-        self.remove(id);
-        let snapshot = self.shared.snapshot.load();
-        if let Some(port) = snapshot.port(id)
-            && port.state.enter(PortState::Gone)
-        {
-            self.shared.events.tell(SwitchEvent::PortGone(id));
+    /// The source's device is gone: out of the event loop, so that it cannot spin, and reported.
+    fn lose(&mut self, source: Source) {
+        self.remove(source);
+        match source {
+            Source::Port(id) => {
+                let snapshot = self.shared.snapshot.load();
+                if let Some(port) = snapshot.port(id)
+                    && port.state.enter(PortState::Gone)
+                {
+                    self.shared.events.tell(SwitchEvent::PortGone(id));
+                }
+            }
+            Source::Trunk(id) => tracing::error!(?id, "a tunnel's socket does not work any more"),
         }
     }
 }
 
-/// Forwards a batch received from port `id` and sends what comes of it.
+/// Forwards a batch and sends what comes of it.
 pub(super) fn process(
-    id: PortId,
     batch: &Batch,
     snapshot: &Snapshot,
     now: Tick,
@@ -292,36 +338,77 @@ pub(super) fn process(
     events: &EventSender,
     outbox: &mut Outbox,
 ) {
-    // A port leaves the snapshot before it leaves its worker: what it delivers between is not
-    // received, as with an interface that is taken down.
-    let Some(attachment) = snapshot.attachment(id) else {
-        return;
-    };
-    let ingress = Ingress {
-        snapshot,
-        port: &attachment.port,
-        network: &attachment.network,
-        fdb: attachment.network.fdb.reader(),
-        events,
-    };
-    let block = attachment.port.counters.of(worker);
-    for index in 0..batch.len() {
-        let frame = Frame::new(batch.get(index));
-        block.rx_frames.add(1);
-        block.rx_bytes.add(frame.ethernet().len() as u64);
-        // A batch has at most `MAX_BATCH` frames, which is below 256.
-        let number = u8::try_from(index).unwrap_or(u8::MAX);
-        match ingress.forward(&frame, now) {
-            Ok(Verdict::To(port)) => outbox.push(port.id, number),
-            Ok(Verdict::Flood(members)) => {
-                block.replicated.add(members.len() as u64 - 2);
-                for member in members.iter().filter(|member| member.id != id) {
-                    outbox.push(member.id, number);
-                }
-            }
-            Ok(Verdict::Consumed) => block.consumed.add(1),
-            Err(reason) => block.drop_frames(reason, 1),
+    for refused in batch.refused() {
+        if let Some(port) = snapshot.port(refused.port) {
+            let block = port.counters.of(worker);
+            block.rx_frames.add(refused.frames);
+            block.rx_bytes.add(refused.bytes);
+            block.drop_frames(DropReason::Tunnel(refused.reason), refused.frames);
         }
     }
+    let mut next = 0;
+    while next < batch.len() {
+        let port = batch.port(next);
+        let end = (next + 1..batch.len())
+            .find(|index| batch.port(*index) != port)
+            .unwrap_or(batch.len());
+        let run = Run {
+            port,
+            frames: next..end,
+        };
+        run.forward(batch, snapshot, now, worker, events, outbox);
+        next = end;
+    }
     outbox.flush(batch, snapshot, worker, events);
+}
+
+/// Frames of a batch, one behind the other, that came in through one port.
+struct Run {
+    port: PortId,
+    frames: Range<usize>,
+}
+
+impl Run {
+    #[inline]
+    fn forward(
+        self,
+        batch: &Batch,
+        snapshot: &Snapshot,
+        now: Tick,
+        worker: usize,
+        events: &EventSender,
+        outbox: &mut Outbox,
+    ) {
+        // A port leaves the snapshot before it leaves its worker: what it delivers between is not
+        // received, as with an interface that is taken down.
+        let Some(attachment) = snapshot.attachment(self.port) else {
+            return;
+        };
+        let ingress = Ingress {
+            snapshot,
+            port: &attachment.port,
+            network: &attachment.network,
+            fdb: attachment.network.fdb.reader(),
+            events,
+        };
+        let block = attachment.port.counters.of(worker);
+        for index in self.frames {
+            let frame = Frame::new(batch.get(index));
+            block.rx_frames.add(1);
+            block.rx_bytes.add(frame.ethernet().len() as u64);
+            // A batch has at most `MAX_BATCH` frames, which is below 256.
+            let number = u8::try_from(index).unwrap_or(u8::MAX);
+            match ingress.forward(&frame, now) {
+                Ok(Verdict::To(port)) => outbox.push(port.id, number),
+                Ok(Verdict::Flood(members)) => {
+                    block.replicated.add(members.len() as u64 - 2);
+                    for member in members.iter().filter(|member| member.id != self.port) {
+                        outbox.push(member.id, number);
+                    }
+                }
+                Ok(Verdict::Consumed) => block.consumed.add(1),
+                Err(reason) => block.drop_frames(reason, 1),
+            }
+        }
+    }
 }

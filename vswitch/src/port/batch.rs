@@ -3,11 +3,18 @@
 //! A batch is bounded in frames and in bytes: many small frames or a few superframes, one after
 //! the other in a single arena, so that the working set of a worker stays in its core's L2 cache.
 //! Each frame has room in front of it for what a later stage may push (VLAN tag, tunnel header).
+//!
+//! A frame names the port that it came in through. That is the port whose receiving half filled the
+//! batch ([`Batch::begin`]), unless the half is a trunk, which says so frame by frame
+//! ([`Batch::push_for`]): a tunnel's socket delivers for many networks.
 
 use std::io;
 use std::ops::Range;
 
 use vswitch_wire::VNET_LEN;
+use vxlan::Refusal;
+
+use super::PortId;
 
 /// Most frames in a batch.
 pub const MAX_BATCH: usize = 64;
@@ -29,8 +36,29 @@ const ARENA: usize = 2 * LARGEST + 64 * 1024;
 #[derive(Debug)]
 pub struct Batch {
     arena: Box<[u8]>,
-    frames: Vec<Range<usize>>,
+    frames: Vec<Received>,
+    refused: Vec<Refused>,
     used: usize,
+    port: PortId,
+}
+
+#[derive(Debug)]
+struct Received {
+    port: PortId,
+    range: Range<usize>,
+}
+
+/// Frames that came in for a port and were turned away before they could be one of its frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The port.
+    pub port: PortId,
+    /// Why.
+    pub reason: Refusal,
+    /// How many, one behind the other.
+    pub frames: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 impl Default for Batch {
@@ -46,14 +74,23 @@ impl Batch {
         Self {
             arena: vec![0; ARENA].into_boxed_slice(),
             frames: Vec::with_capacity(MAX_BATCH),
+            refused: Vec::new(),
             used: 0,
+            port: PortId::new(0),
         }
     }
 
     /// Forgets all frames.
     pub fn clear(&mut self) {
         self.frames.clear();
+        self.refused.clear();
         self.used = 0;
+    }
+
+    /// Starts over, for what comes in through `port`.
+    pub fn begin(&mut self, port: PortId) {
+        self.clear();
+        self.port = port;
     }
 
     /// Number of frames.
@@ -74,13 +111,36 @@ impl Batch {
         self.frames.len() == MAX_BATCH || self.used + LARGEST > self.arena.len()
     }
 
+    /// Whether so many ordinary frames of together so many bytes still fit, as one frame or each
+    /// for itself.
+    #[must_use]
+    pub fn has_room(&self, frames: usize, bytes: usize) -> bool {
+        let overhead = HEADROOM + VNET_LEN + 64;
+        self.frames.len() + frames <= MAX_BATCH
+            && self.used + bytes + frames * overhead + LARGEST <= self.arena.len()
+    }
+
     /// Appends what `read` puts into the buffer it is given: the virtio-net header and the frame.
     /// It returns the number of bytes. Nothing is appended to a full batch, or when it fails.
     ///
     /// # Errors
     /// Those of `read`.
+    #[inline]
     pub fn push_with(
         &mut self,
+        read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        self.push_for(self.port, read)
+    }
+
+    /// As [`Self::push_with`], from a trunk: the frame came in through `port`.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    #[inline]
+    pub fn push_for(
+        &mut self,
+        port: PortId,
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<()> {
         if self.is_full() {
@@ -89,10 +149,43 @@ impl Batch {
         let start = self.used + HEADROOM;
         let room = &mut self.arena[start..start + VNET_LEN + MAX_FRAME];
         let length = read(room)?.min(VNET_LEN + MAX_FRAME);
-        self.frames.push(start..start + length);
+        let range = start..start + length;
+        self.frames.push(Received { port, range });
         // Whole cache lines, so that no two frames share one.
         self.used = (start + length).next_multiple_of(64);
         Ok(())
+    }
+
+    /// Notes a frame of `bytes` that was turned away at the door of `port`.
+    pub fn refuse(&mut self, port: PortId, reason: Refusal, bytes: u64) {
+        match self.refused.last_mut() {
+            Some(last) if last.port == port && last.reason == reason => {
+                last.frames += 1;
+                last.bytes += bytes;
+            }
+            _ => self.refused.push(Refused {
+                port,
+                reason,
+                frames: 1,
+                bytes,
+            }),
+        }
+    }
+
+    /// What was turned away.
+    #[must_use]
+    pub fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+
+    /// The port that the frame at `index` came in through.
+    ///
+    /// # Panics
+    /// When there is no such frame.
+    #[must_use]
+    #[inline]
+    pub fn port(&self, index: usize) -> PortId {
+        self.frames[index].port
     }
 
     /// The frame at `index`, its virtio-net header included.
@@ -102,7 +195,7 @@ impl Batch {
     #[must_use]
     #[inline]
     pub fn get(&self, index: usize) -> &[u8] {
-        &self.arena[self.frames[index].clone()]
+        &self.arena[self.frames[index].range.clone()]
     }
 
     /// As [`Self::get`], to change it in place.
@@ -112,7 +205,7 @@ impl Batch {
     #[must_use]
     #[inline]
     pub fn get_mut(&mut self, index: usize) -> &mut [u8] {
-        &mut self.arena[self.frames[index].clone()]
+        &mut self.arena[self.frames[index].range.clone()]
     }
 }
 
@@ -181,6 +274,55 @@ mod tests {
             while !batch.is_full() {
                 push(&mut batch, VNET_LEN + MAX_FRAME, 3);
             }
+        }
+    }
+
+    #[test]
+    fn a_frame_names_its_port_and_what_was_refused_is_added_up() {
+        let mut batch = Batch::new();
+        batch.begin(PortId::new(7));
+        push(&mut batch, 100, 1);
+        batch.push_for(PortId::new(9), |_| Ok(60)).unwrap();
+        assert_eq!(
+            (batch.port(0), batch.port(1)),
+            (PortId::new(7), PortId::new(9))
+        );
+        let (one, other) = (PortId::new(1), PortId::new(2));
+        batch.refuse(one, Refusal::UnlistedPeer, 60);
+        batch.refuse(one, Refusal::UnlistedPeer, 70);
+        batch.refuse(other, Refusal::UnlistedPeer, 80);
+        batch.refuse(other, Refusal::OwnSource, 90);
+        let refused: Vec<_> = (batch.refused().iter())
+            .map(|refused| (refused.port, refused.reason, refused.frames, refused.bytes))
+            .collect();
+        assert_eq!(
+            refused,
+            [
+                (one, Refusal::UnlistedPeer, 2, 130),
+                (other, Refusal::UnlistedPeer, 1, 80),
+                (other, Refusal::OwnSource, 1, 90),
+            ]
+        );
+        batch.begin(one);
+        assert!(batch.is_empty() && batch.refused().is_empty());
+    }
+
+    #[test]
+    fn where_there_is_room_it_suffices() {
+        for (frames, bytes) in [(1, 65_507), (64, 65_507), (64, 64 * 14), (10, 15_000)] {
+            let mut batch = Batch::new();
+            let mut asked = 0;
+            while batch.has_room(frames, bytes) {
+                asked += frames;
+                for _ in 0..frames {
+                    push(&mut batch, VNET_LEN + bytes / frames, 1);
+                }
+                assert_eq!(batch.len(), asked);
+            }
+            assert!(
+                asked > 0,
+                "{frames} frames of {bytes} bytes fit an empty batch"
+            );
         }
     }
 

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use vswitch_wire::OffloadSet;
 
-pub use batch::{Batch, MAX_BATCH, MAX_FRAME};
+pub use batch::{Batch, MAX_BATCH, MAX_FRAME, Refused};
 pub use id::{MAX_PORTS, PortId};
 
 /// The receiving half of a port. It belongs to one worker.
@@ -90,6 +90,34 @@ pub struct SendReport {
     pub full: u64,
     /// Frames that the kernel refused as malformed.
     pub refused: u64,
+    /// Frames longer than the way allows.
+    pub too_long: u64,
+    /// Frames for which there is nobody to send them to: a tunnel without peers.
+    pub nobody: u64,
+    /// Frames to a peer that the underlay has no way to.
+    pub unreachable: u64,
+    /// Frames that the port answered itself in the name of the one asked; they went no further.
+    pub answered: u64,
+}
+
+impl SendReport {
+    /// Frames that did not leave, but for those that were answered.
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.down
+            + self.gone
+            + self.full
+            + self.refused
+            + self.too_long
+            + self.nobody
+            + self.unreachable
+    }
+
+    /// Frames that the report tells of.
+    #[must_use]
+    pub const fn accounted(&self) -> u64 {
+        self.frames + self.lost() + self.answered
+    }
 }
 
 /// What a port is able to do at the moment.

@@ -14,6 +14,7 @@
 //! | `userns` | an own user namespace, for those who are not root |
 //! | `netlink` | links, addresses, routes |
 //! | `caps` | capabilities, and whether the switch can work here at all |
+//! | `udp` | datagrams by the batch: UDP_SEGMENT, UDP_GRO, error queue |
 //! | `proc` | processes that start inside a namespace |
 //!
 //! # Thread rule
@@ -34,6 +35,7 @@ pub mod netlink;
 mod netns;
 mod proc;
 mod tun;
+pub mod udp;
 mod userns;
 
 pub use error::{SysError, UserNsRefusal};

@@ -3,7 +3,7 @@
 use vswitch_wire::OffloadSet;
 
 use super::*;
-use crate::port::memory;
+use crate::port::{Batch, Drained, PortLost, memory};
 
 fn config(workers: usize) -> SwitchConfig {
     SwitchConfig {
@@ -119,12 +119,9 @@ fn a_descriptor_that_cannot_be_watched_adds_nothing() {
     /// A receiving half whose descriptor is closed.
     #[derive(Debug)]
     struct Closed;
-    impl crate::port::PortRx for Closed {
-        fn recv(
-            &mut self,
-            _: &mut crate::port::Batch,
-        ) -> Result<crate::port::Drained, crate::port::PortLost> {
-            Err(crate::port::PortLost)
+    impl PortRx for Closed {
+        fn recv(&mut self, _: &mut Batch) -> Result<Drained, PortLost> {
+            Err(PortLost)
         }
         fn descriptor(&self) -> std::os::fd::RawFd {
             -1
@@ -139,4 +136,63 @@ fn a_descriptor_that_cannot_be_watched_adds_nothing() {
     assert!(end.is_closed());
     assert!(switch.port_stats(PortId::new(0)).is_none());
     assert!(switch.lock().ports.is_empty());
+}
+
+/// Delivers what a port receives for another one.
+#[derive(Debug)]
+struct For(PortId, Box<dyn PortRx>);
+
+impl PortRx for For {
+    fn recv(&mut self, batch: &mut Batch) -> Result<Drained, PortLost> {
+        let mut own = Batch::new();
+        let drained = self.1.recv(&mut own)?;
+        for index in 0..own.len() {
+            let frame = own.get(index);
+            batch
+                .push_for(self.0, |room| {
+                    room[..frame.len()].copy_from_slice(frame);
+                    Ok(frame.len())
+                })
+                .unwrap();
+        }
+        Ok(drained)
+    }
+    fn descriptor(&self) -> std::os::fd::RawFd {
+        self.1.descriptor()
+    }
+}
+
+#[test]
+fn a_trunk_is_served_until_it_is_removed() {
+    let switch = Switch::start(&config(2)).unwrap();
+    let network = switch.add_network(NetworkSettings::default());
+    let add = || {
+        let (port, end) = memory::pair(1500, OffloadSet::ALL).unwrap();
+        (switch.add_port(network, port).unwrap(), end)
+    };
+    let ((tunnel, _far), (_, near)) = (add(), add());
+    let ends: Vec<_> = (0..2)
+        .map(|_| memory::pair(1500, OffloadSet::ALL).unwrap())
+        .collect();
+    let (mut halves, mut sockets): (Vec<Box<dyn PortRx>>, Vec<_>) = (Vec::new(), Vec::new());
+    for (port, end) in ends {
+        halves.push(Box::new(For(tunnel, port.rx)));
+        sockets.push((port.tx, end));
+    }
+    let trunk = switch.add_trunk(halves).unwrap();
+    let mut broadcast = vec![0; 12];
+    broadcast.extend([0xff; 6]);
+    broadcast.extend([2, 0, 0, 0, 0, 1, 0x88, 0xb5]);
+    for (_, end) in &sockets {
+        end.put(broadcast.clone()).unwrap();
+        let seen = near.take_within(Duration::from_secs(10));
+        assert_eq!(seen.as_ref(), Some(&broadcast));
+    }
+    assert_eq!(switch.port_stats(tunnel).unwrap().tally.rx.frames, 2);
+    assert_eq!(switch.workers().iter().map(|w| w.ports).sum::<u64>(), 2);
+    switch.remove_trunk(trunk);
+    for (tx, end) in sockets {
+        drop(tx);
+        assert!(end.is_closed(), "both halves are gone");
+    }
 }

@@ -26,6 +26,10 @@ pub(super) enum Mood {
     /// Has room for so many frames, counted from the last time they were taken.
     Room(usize),
     Refuses,
+    Nobody,
+    Unreachable,
+    /// Takes the part of whoever is asked for.
+    Answers,
 }
 
 /// The far end of a port: keeps what was sent.
@@ -51,6 +55,9 @@ impl PortTx for Far {
                 Mood::Down => report.down += 1,
                 Mood::Gone => report.gone += 1,
                 Mood::Refuses => report.refused += 1,
+                Mood::Nobody => report.nobody += 1,
+                Mood::Unreachable => report.unreachable += 1,
+                Mood::Answers => report.answered += 1,
             }
         }
     }
@@ -177,7 +184,7 @@ impl Bench {
 
     /// Lets one batch come in.
     pub(super) fn receive(&mut self, number: u16, frames: &[Vec<u8>], now: Tick) {
-        self.batch.clear();
+        self.batch.begin(PortId::new(number));
         for frame in frames {
             let before = self.batch.len();
             self.batch
@@ -189,7 +196,41 @@ impl Bench {
             assert_eq!(self.batch.len(), before + 1, "a batch takes all");
         }
         process(
-            PortId::new(number),
+            &self.batch,
+            &self.snapshot,
+            now,
+            0,
+            &self.sender,
+            &mut self.outbox,
+        );
+    }
+
+    /// Lets a frame of 60 bytes be turned away before it is one of the port's.
+    pub(super) fn refuse(&mut self, number: u16, reason: vxlan::Refusal) {
+        self.batch.clear();
+        self.batch.refuse(PortId::new(number), reason, 60);
+        process(
+            &self.batch,
+            &self.snapshot,
+            Tick::default(),
+            0,
+            &self.sender,
+            &mut self.outbox,
+        );
+    }
+
+    /// Lets one batch come in that is of several ports, as a trunk delivers it.
+    pub(super) fn trunk(&mut self, frames: &[(u16, Vec<u8>)], now: Tick) {
+        self.batch.clear();
+        for (number, frame) in frames {
+            self.batch
+                .push_for(PortId::new(*number), |room| {
+                    room[..frame.len()].copy_from_slice(frame);
+                    Ok(frame.len())
+                })
+                .unwrap();
+        }
+        process(
             &self.batch,
             &self.snapshot,
             now,

@@ -42,6 +42,9 @@ fn provoke(bench: &mut Bench, reason: DropReason) -> u16 {
         DropReason::PortGone => return moody(bench, Mood::Gone),
         DropReason::ReceiverFull => return moody(bench, Mood::Room(0)),
         DropReason::Refused => return moody(bench, Mood::Refuses),
+        DropReason::NoPeer => return moody(bench, Mood::Nobody),
+        DropReason::Unreachable => return moody(bench, Mood::Unreachable),
+        DropReason::Tunnel(refusal) => bench.refuse(0, refusal),
     }
     0
 }
@@ -54,8 +57,12 @@ fn every_reason_is_counted_once_for_its_port_and_nowhere_else() {
         assert_eq!(bench.delivered().len(), 1);
         let number = provoke(&mut bench, reason);
         assert!(bench.delivered().is_empty(), "{reason}");
-        let drops = bench.totals().drops;
-        assert_eq!(drops.into_iter().collect::<Vec<_>>(), [(reason.label(), 1)]);
+        let totals = bench.totals();
+        assert_eq!(totals.rx.frames, 2, "{reason}");
+        assert_eq!(
+            totals.drops.into_iter().collect::<Vec<_>>(),
+            [(reason.label(), 1)]
+        );
         assert_eq!(bench.tally(number).drops[reason.label()], 1);
         assert_eq!(bench.totals().residual(), 0, "{reason}");
     }

@@ -277,7 +277,9 @@ fn a_long_run(seed: u64) {
         totals.tx.frames > 100_000 && totals.consumed > 1_000,
         "{totals:?}"
     );
-    for reason in DropReason::ALL {
+    // A tunnel refuses before its port receives.
+    let of_the_port = |reason: &DropReason| !matches!(reason, DropReason::Tunnel(_));
+    for reason in DropReason::ALL.into_iter().filter(of_the_port) {
         let dropped = totals.drops.get(reason.label()).copied();
         assert!(dropped > Some(100), "{reason}: {dropped:?}");
     }

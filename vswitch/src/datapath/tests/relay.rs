@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use vswitch_wire::{MacAddr, OffloadSet};
 
 use super::super::{Ageing, EntryKind, Flush, NetworkId, NetworkSettings, SwitchEvent, Tick};
-use super::bench::{Bench, frame, mac, tagged, with_header};
+use super::bench::{Bench, Mood, frame, mac, tagged, with_header};
 use crate::port::PortId;
 
 const GROUP: MacAddr = MacAddr::new([1, 0, 0x5e, 0, 0, 1]);
@@ -194,6 +194,37 @@ fn the_frames_of_a_batch_learn_from_one_another_and_keep_their_order() {
     assert_eq!(lengths(1), [50, 51, 53, 54]);
     assert_eq!(lengths(2), [51, 53]);
     assert_eq!(bench.tally(0).drops["same_port"], 3);
+    assert_eq!(bench.totals().residual(), 0);
+}
+
+#[test]
+fn a_trunk_delivers_for_the_ports_of_many_networks() {
+    let mut bench = Bench::new(2, NetworkSettings::default());
+    for (number, network) in [(0, 0), (1, 0), (2, 1), (3, 1), (4, 1)] {
+        bench.add(number, network, 1500, OffloadSet::ALL);
+    }
+    let frames = [
+        (0, frame(MacAddr::BROADCAST, mac(1))),
+        (2, frame(MacAddr::BROADCAST, mac(1))),
+        (0, frame(MacAddr::BROADCAST, mac(2))),
+        // A port that is not there any more.
+        (9, frame(MacAddr::BROADCAST, mac(3))),
+        (2, frame(mac(1), mac(4))),
+    ];
+    bench.trunk(&frames, Tick::default());
+    assert_eq!(bench.delivered(), BTreeMap::from([(1, 2), (3, 1), (4, 1)]));
+    assert_eq!((bench.tally(0).rx.frames, bench.tally(2).rx.frames), (2, 2));
+    assert_eq!(bench.tally(2).drops["same_port"], 1);
+    assert_eq!(bench.totals().residual(), 0);
+}
+
+#[test]
+fn what_a_port_answers_itself_is_consumed() {
+    let mut bench = Bench::with_ports(3);
+    bench.set_mood(1, Mood::Answers);
+    bench.send(0, frame(MacAddr::BROADCAST, mac(1)));
+    assert_eq!(bench.delivered(), ports([2]));
+    assert_eq!(bench.tally(1).consumed, 1);
     assert_eq!(bench.totals().residual(), 0);
 }
 

@@ -165,7 +165,9 @@ impl From<Raw> for Operation {
                     128..=159 => Mood::Down,
                     160..=191 => Mood::Gone,
                     192..=223 => Mood::Room(0),
-                    224..=255 => Mood::Refuses,
+                    224..=239 => Mood::Refuses,
+                    240..=247 => Mood::Nobody,
+                    248..=255 => Mood::Unreachable,
                 },
             },
             236..=237 => Self::Configure {

@@ -240,6 +240,9 @@ impl Model {
             Mood::Down => DropReason::PortDown,
             Mood::Gone => DropReason::PortGone,
             Mood::Refuses => DropReason::Refused,
+            Mood::Nobody => DropReason::NoPeer,
+            Mood::Unreachable => DropReason::Unreachable,
+            Mood::Answers => panic!("no mood of the model's"),
         };
         self.drop(to, reason);
     }
