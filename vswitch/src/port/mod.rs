@@ -6,6 +6,7 @@
 //! segmentation state is never lost on the way: `[header 12][Ethernet frame]`.
 //!
 //! - [`tap`]: a TAP device inside a container's namespace, with offload or plain.
+//! - [`vxlan`]: a tunnel to other switches over UDP, one socket for many networks.
 //! - [`memory`]: the twin of all of them inside one process, for tests and benches.
 //!
 //! A half never blocks. What a port cannot take is counted by the reason it gives, never retried:
@@ -15,6 +16,7 @@ mod batch;
 mod id;
 pub mod memory;
 pub mod tap;
+pub mod vxlan;
 
 use std::fmt::Debug;
 use std::os::fd::RawFd;
