@@ -141,7 +141,8 @@ pub(super) fn attach<K: Kernel>(
     let mac = match connect.mac_address {
         Some(wish) => endpoint::wished_mac(wish, macs)?,
         None => {
-            endpoint::automatic_mac(&network_id, &sandbox.name, addresses.first().copied(), macs)
+            let address = addresses.first().map(IpNet::addr);
+            endpoint::automatic_mac(&network_id, &sandbox.name, address, macs)
         }
     };
     let spec = DeviceSpec {
