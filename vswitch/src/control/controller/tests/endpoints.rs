@@ -24,6 +24,7 @@ fn an_endpoint_gets_what_was_asked_for() {
         (spec.mtu, spec.offload, spec.disable_ipv6),
         (1500, true, true)
     );
+    assert!(spec.announce);
     // A second network gives the sandbox its next interface, with IPv6 and options.
     let v6 = NetworkCreate {
         name: "six".to_owned(),
@@ -45,6 +46,7 @@ fn an_endpoint_gets_what_was_asked_for() {
         (spec.mtu, spec.offload, spec.disable_ipv6),
         (9000, false, false)
     );
+    assert!(!spec.announce, "nobody else is on that network");
 }
 
 #[test]
