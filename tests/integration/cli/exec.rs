@@ -104,3 +104,36 @@ fn run_passes_sigterm_on_and_cleans_up() {
     lab.unchanged(&before, "run");
     lab.finish();
 }
+
+#[test]
+fn a_program_that_is_not_there_is_not_found_whatever_path_says() {
+    let lab = Lab::start();
+    lab.sandbox("a");
+    // Two directories of the search path: one that may not be looked into, one with a plain file.
+    let (locked, open) = (lab.dir().join("locked"), lab.dir().join("open"));
+    for directory in [&locked, &open] {
+        fs::create_dir(directory).must("a directory");
+    }
+    fs::write(open.join("plain"), "no program").must("a file");
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o000)).must("permissions");
+    let status = |program: &str| {
+        let vswitch = lab.command(&["sandbox", "exec", "a", "--", program]);
+        // Root may look into everything, but for these two capabilities.
+        let mut command = Command::new("setpriv");
+        command.arg("--bounding-set=-dac_override,-dac_read_search");
+        let directories = [&locked, &open].map(|directory| directory.display().to_string());
+        // Not `Command::env`, which would be where `setpriv` itself is looked for.
+        command.args(["env", &format!("PATH={}", directories.join(":"))]);
+        command.arg(vswitch.get_program()).args(vswitch.get_args());
+        let output = command.output().must("setpriv");
+        assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
+        output.status.code()
+    };
+    assert_eq!(status("no-such-program"), Some(127));
+    assert_eq!(status("plain"), Some(126));
+    for directory in [&locked, &open] {
+        fs::remove_dir_all(directory).must("remove");
+    }
+    lab.finish();
+}
