@@ -4,12 +4,15 @@
 //! |---|---|
 //! | 0 | done |
 //! | 1 | refused or failed; one line on stderr: what, why, what to do |
-//! | 2 | wrong usage |
+//! | 2 | wrong usage; one line on stderr: what, what was expected, where to read on |
 //! | N | `sandbox exec` and `run`: what the command ended with, 128+N for signal N |
 //! | 126, 127 | `sandbox exec` and `run`: the command cannot be executed, was not found (as in a shell) |
 
+mod usage;
+
 use crate::print::{self, StdoutClosed};
 use std::{
+    env,
     os::unix::process::ExitStatusExt,
     process::{ExitCode, ExitStatus},
 };
@@ -37,8 +40,12 @@ pub(crate) fn code(result: anyhow::Result<ExitCode>) -> ExitCode {
     ExitCode::from(FAILED)
 }
 
-/// Prints what `clap` found (or was asked: help, version) and gives its status.
+/// Says what `clap` found (or prints what it was asked for: help, version) and gives its status.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    if let Some(line) = usage::line(error, env::args_os().skip(1)) {
+        print::to_stderr(&line);
+        return ExitCode::from(USAGE);
+    }
     let shown = error.print();
     match (error.use_stderr(), shown) {
         (true, _) => ExitCode::from(USAGE),

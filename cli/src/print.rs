@@ -69,10 +69,14 @@ pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
         })
 }
 
-/// One line on stderr, `vswitch: ...`. Where even that cannot be written there is nobody to tell.
+/// One line on stderr, `vswitch: ...`.
 pub(crate) fn complain(text: &str) {
-    let text = one_line(text);
-    drop(writeln!(io::stderr().lock(), "vswitch: {text}"));
+    to_stderr(&format!("vswitch: {text}"));
+}
+
+/// One line on stderr. Where even that cannot be written there is nobody to tell.
+pub(crate) fn to_stderr(text: &str) {
+    drop(writeln!(io::stderr().lock(), "{}", one_line(text)));
 }
 
 /// `text` with line breaks, and the space around them, made one space.

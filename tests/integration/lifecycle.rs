@@ -1,6 +1,6 @@
 //! Beginnings and ends: sandboxes that vanish, daemons that are stopped or killed.
 
-use std::process::Stdio;
+use std::{net::IpAddr, process::Stdio};
 use vswitch_tests::{Lab, Monitor, Must as _, daemon, deadline::SOON, eventually, icmp};
 
 /// Ports and sandboxes now.
@@ -19,8 +19,6 @@ fn a_device_that_is_deleted_takes_its_endpoint_along() {
     let a = lab.join("lan", "a");
     for round in 0..8 {
         let b = lab.join("lan", &format!("b{round}"));
-        // An address that somebody else had: what a remembers of it is stale.
-        a.exec(&["ip", "neigh", "flush", "dev", "eth0"]).done();
         icmp::answers(&a, &[b.ip4()]);
         b.exec(&["ip", "link", "del", "eth0"]).done();
         eventually(SOON, "the endpoint goes", || {
@@ -30,9 +28,35 @@ fn a_device_that_is_deleted_takes_its_endpoint_along() {
         assert_eq!(inspected[0]["interfaces"].as_array().map(Vec::len), Some(0));
         // The sandbox itself is still good.
         let again = lab.connect("lan", &b.name, &[]);
-        a.exec(&["ip", "neigh", "flush", "dev", "eth0"]).done();
         icmp::answers(&a, &[again.ip4.must("ip4").into()]);
         lab.cli(&["sandbox", "rm", "--force", &b.name]).done();
+    }
+    lab.finish();
+}
+
+#[test]
+fn an_address_that_is_used_again_with_another_mac_is_announced() {
+    let lab = Lab::start();
+    lab.network("lan", &[]);
+    let a = lab.join("lan", "a");
+    for (name, mac) in [("b", "02:00:5e:10:00:01"), ("c", "02:00:5e:10:00:02")] {
+        lab.sandbox(name);
+        let more = ["--ip", "198.18.0.77", "--ip6", "2001:2::77"];
+        let nic = lab.connect("lan", name, &[&more[..], &["--mac-address", mac]].concat());
+        let both: [IpAddr; 2] = [nic.ip4.must("ip4").into(), nic.ip6.must("ip6").into()];
+        if name == "c" {
+            // No frame of a's own has asked for it.
+            for address in both {
+                eventually(SOON, "a is told where the address is now", || {
+                    let neighbour = a.exec(&["ip", "neigh", "show", &address.to_string()]);
+                    neighbour.ok().contains(mac).then_some(())
+                });
+            }
+        }
+        for address in both {
+            icmp::answers(&a, &[address]);
+        }
+        lab.cli(&["network", "disconnect", "lan", name]).done();
     }
     lab.finish();
 }

@@ -32,7 +32,7 @@ Examples:
   vswitch run --network lan -- ping -c3 198.18.0.2
   vswitch fdb show lan                        # who is where: the MAC table
 
-Exit status: 0 done, 1 refused or failed (one line on stderr says why), 2 wrong usage.
+Exit status: 0 done, 1 refused or failed, 2 wrong usage; one line on stderr says why.
 `sandbox exec` and `run` end with the status of their command, 128+N if signal N ended it.";
 
 /// A virtual switch in userspace: joins containers on TAP devices, without a kernel bridge.

@@ -108,7 +108,7 @@ pub(crate) struct Connect {
     #[arg(long, value_name = "IP", value_parser = values::ipv6)]
     pub(crate) ip6: Option<Ipv6Addr>,
 
-    /// Its MAC address. Default: one that follows from network, sandbox and address
+    /// Its MAC address. Default: 02:42 and the four octets of its IPv4 address, as in Docker
     #[arg(long, value_name = "MAC")]
     pub(crate) mac_address: Option<MacAddr>,
 

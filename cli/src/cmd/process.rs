@@ -17,9 +17,11 @@ use rustix::{
     termios::tcgetpgrp,
 };
 use std::{
-    ffi::OsString,
+    env,
+    ffi::{OsStr, OsString},
     future::{self, Future},
     io,
+    path::Path,
     process::{Child, Command, ExitCode, ExitStatus},
     task::{Context, Poll, Waker},
     time::Duration,
@@ -37,6 +39,9 @@ pub(crate) const GRACE: Duration = Duration::from_secs(10);
 const NOT_EXECUTABLE: u8 = 126;
 /// A shell's status for what was not found.
 const NOT_FOUND: u8 = 127;
+
+/// Where the C library looks without $PATH (`confstr(_CS_PATH)`).
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
 /// The signals that would end us. From its making on they do not: they wait here to be looked at.
 #[derive(Debug)]
@@ -95,16 +100,31 @@ pub(crate) fn start(netns: &Netns, words: &[OsString]) -> anyhow::Result<Result<
         Ok(child) => return Ok(Ok(child)),
         Err(error) => error,
     };
+    let found = is_there(program, env::var_os("PATH").as_deref());
     let program = program.display();
     let (why, status) = match error.kind() {
-        io::ErrorKind::NotFound => ("not found; give its path, or look at $PATH", NOT_FOUND),
-        io::ErrorKind::PermissionDenied => {
+        // `execvp` says "denied" where it was not let into one of the directories, too.
+        io::ErrorKind::PermissionDenied if found => {
             ("not executable; look at its permissions", NOT_EXECUTABLE)
+        }
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
+            ("not found; give its path, or look at $PATH", NOT_FOUND)
         }
         _ => return Err(anyhow::Error::new(error).context(format!("cannot run {program}"))),
     };
     print::complain(&format!("cannot run {program}: {why}"));
     Ok(Err(ExitCode::from(status)))
+}
+
+/// Whether there is a file that a shell would take `program` for, executable or not. A name with a slash
+/// is a path and needs no search.
+fn is_there(program: &OsStr, path: Option<&OsStr>) -> bool {
+    if program.as_encoded_bytes().contains(&b'/') {
+        // A directory as well: a shell's word for it is the same.
+        return Path::new(program).exists();
+    }
+    let path = path.unwrap_or_else(|| OsStr::new(DEFAULT_PATH));
+    env::split_paths(path).any(|directory| directory.join(program).is_file())
 }
 
 /// Waits for the end of `child`. Dropped before it is ready, nothing is lost.
@@ -193,6 +213,23 @@ mod tests {
             let status = wait(&mut child, &mut stop).await.expect("wait");
             assert_eq!(status.signal(), Some(15));
         });
+    }
+
+    #[test]
+    fn what_is_there_is_told_from_what_is_not() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("plain");
+        std::fs::write(&file, "no program").expect("a file");
+        std::fs::create_dir(directory.path().join("sub")).expect("a directory");
+        let path = env::join_paths([Path::new("/nowhere"), directory.path()]).expect("a path");
+        let there = |program: &str| is_there(OsStr::new(program), Some(&path));
+        assert!(there("plain"));
+        assert!(!there("sub"), "a directory in $PATH is no program");
+        assert!(!there("no-such-program"));
+        assert!(there(&file.to_string_lossy()));
+        assert!(there("/"));
+        assert!(!there("/nowhere/at/all"));
+        assert!(is_there(OsStr::new("sh"), None));
     }
 
     #[test]

@@ -141,7 +141,8 @@ pub(super) fn attach<K: Kernel>(
     let mac = match connect.mac_address {
         Some(wish) => endpoint::wished_mac(wish, macs)?,
         None => {
-            endpoint::automatic_mac(&network_id, &sandbox.name, addresses.first().copied(), macs)
+            let address = addresses.first().map(IpNet::addr);
+            endpoint::automatic_mac(&network_id, &sandbox.name, address, macs)
         }
     };
     let spec = DeviceSpec {
@@ -151,6 +152,9 @@ pub(super) fn attach<K: Kernel>(
         offload,
         addresses,
         disable_ipv6: ipv6.is_none(),
+        // Who remembers an address is an endpoint: its memory goes with its interface. Without any, the announcement
+        // would only be a frame that is dropped for want of another port.
+        announce: !macs.is_empty(),
     };
     let device = kernel.open_device(netns, &spec)?;
     kernel.configure(netns, &spec)?;

@@ -1,6 +1,6 @@
 //! Endpoints: a TAP inside a sandbox that is a port of a network.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vswitch_wire::MacAddr;
@@ -101,20 +101,29 @@ pub fn wished_mac(mac: MacAddr, taken: &BTreeSet<MacAddr>) -> Result<MacAddr, Co
     Ok(mac)
 }
 
-/// The MAC address that a sandbox has on a network when none is asked for: always the same for the same network, sandbox
-/// name and address, locally administered, unicast, not in `taken`.
+/// The MAC address that an endpoint has when none is asked for; locally administered, unicast, not in `taken`.
+///
+/// `address` is the endpoint's first one, IPv4 before IPv6. The MAC follows from the address alone, so that neighbours
+/// who remember the one also have the other right when the address is given to another sandbox: for IPv4 as in Docker's
+/// bridges, `02:42:` and the four octets. An IPv6 address gives a hash of network and address; no address, one of network
+/// and sandbox name. A hash is also what remains where somebody asked for the very MAC of an IPv4 address.
 pub fn automatic_mac(
     network: &ObjectId,
     sandbox: &str,
-    address: Option<IpNet>,
+    address: Option<IpAddr>,
     taken: &BTreeSet<MacAddr>,
 ) -> MacAddr {
-    let address = address
-        .map(|net| net.addr().to_string())
-        .unwrap_or_default();
+    if let Some(IpAddr::V4(address)) = address {
+        let [a, b, c, d] = address.octets();
+        let mac = MacAddr::new([0x02, 0x42, a, b, c, d]);
+        if !taken.contains(&mac) {
+            return mac;
+        }
+    }
+    let owner = address.map_or_else(|| sandbox.to_owned(), |address| address.to_string());
     let mut salt = 0u64;
     loop {
-        let hash = [network.as_str(), sandbox, &address, &salt.to_string()]
+        let hash = [network.as_str(), &owner, &salt.to_string()]
             .iter()
             .fold(FNV_START, |hash, part| {
                 fnv(fnv(hash, part.as_bytes()), &[0])
@@ -200,25 +209,50 @@ mod tests {
     }
 
     #[test]
-    fn automatic_macs_are_stable_local_unicast_and_distinct() {
-        let net = |text: &str| Some(text.parse::<IpNet>().unwrap());
-        let mut taken = BTreeSet::new();
-        let mac = automatic_mac(&id(1), "web", net("198.18.0.2/24"), &taken);
+    fn an_ipv4_address_has_one_mac_whoever_has_it() {
+        let address = Some("198.18.0.2".parse().unwrap());
+        let mac = automatic_mac(&id(1), "web", address, &BTreeSet::new());
+        assert_eq!(mac.to_string(), "02:42:c6:12:00:02");
         assert_eq!(
             mac,
-            automatic_mac(&id(1), "web", net("198.18.0.2/24"), &taken)
+            automatic_mac(&id(1), "db", address, &BTreeSet::new()),
+            "another sandbox"
         );
-        for other in [
-            automatic_mac(&id(2), "web", net("198.18.0.2/24"), &taken),
-            automatic_mac(&id(1), "web2", net("198.18.0.2/24"), &taken),
-            automatic_mac(&id(1), "web", net("198.18.0.3/24"), &taken),
-            automatic_mac(&id(1), "web", None, &taken),
+        // Somebody asked for just that one.
+        let taken = BTreeSet::from([mac]);
+        let other = automatic_mac(&id(1), "web", address, &taken);
+        assert!(other.is_unicast() && other.is_locally_administered() && other != mac);
+        assert_eq!(other, automatic_mac(&id(1), "db", address, &taken));
+    }
+
+    #[test]
+    fn automatic_macs_are_stable_local_unicast_and_distinct() {
+        let address = |text: &str| Some(text.parse::<IpAddr>().unwrap());
+        let mut taken = BTreeSet::new();
+        let mac = automatic_mac(&id(1), "web", address("2001:2::2"), &taken);
+        assert_eq!(
+            mac,
+            automatic_mac(&id(1), "db", address("2001:2::2"), &taken),
+            "another sandbox"
+        );
+        let nameless = automatic_mac(&id(1), "web", None, &taken);
+        for (one, other) in [
+            (
+                mac,
+                automatic_mac(&id(2), "web", address("2001:2::2"), &taken),
+            ),
+            (
+                mac,
+                automatic_mac(&id(1), "web", address("2001:2::3"), &taken),
+            ),
+            (mac, nameless),
+            (nameless, automatic_mac(&id(1), "web2", None, &taken)),
         ] {
-            assert_ne!(mac, other);
+            assert_ne!(one, other);
         }
         for _ in 0..100 {
             let mac = automatic_mac(&id(1), "web", None, &taken);
-            assert!(mac.is_unicast() && mac.octets()[0] & 2 == 2);
+            assert!(mac.is_unicast() && mac.is_locally_administered());
             assert!(taken.insert(mac));
         }
     }

@@ -36,6 +36,8 @@ pub struct DeviceSpec {
     pub addresses: Vec<IpNet>,
     /// No IPv6 on this interface, not even a link-local address.
     pub disable_ipv6: bool,
+    /// The addresses are announced to the neighbours when it goes up.
+    pub announce: bool,
 }
 
 /// Namespaces and devices.
@@ -227,6 +229,7 @@ impl Kernel for HostKernel {
             addresses: spec.addresses.clone(),
             up: true,
             disable_ipv6: spec.disable_ipv6,
+            announce: spec.announce,
             ..netlink::LinkConfig::new(spec.ifname.clone())
         };
         Ok(netns.run(|| netlink::configure_link(&config))??)

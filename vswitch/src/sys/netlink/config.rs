@@ -34,6 +34,9 @@ pub struct LinkConfig {
     pub up: bool,
     /// Whether to switch IPv6 off, which also keeps the kernel from giving it a link-local address.
     pub disable_ipv6: bool,
+    /// Whether the kernel announces the addresses to the neighbours each time that the interface goes
+    /// up. Where it cannot be told to, that is logged and no error.
+    pub announce: bool,
 }
 
 /// A route through an interface.
@@ -58,6 +61,7 @@ impl LinkConfig {
             routes: Vec::new(),
             up: false,
             disable_ipv6: false,
+            announce: false,
         }
     }
 }
@@ -104,7 +108,7 @@ impl RouteConfig {
 }
 
 /// Makes an interface of the calling thread's namespace what `config` says, in the order that the
-/// kernel wants: IPv6 off, MAC, MTU and queue, addresses, up, routes.
+/// kernel wants: IPv6 off, announcing on, MAC, MTU and queue, addresses, up, routes.
 ///
 /// # Errors
 ///
@@ -122,6 +126,9 @@ pub fn configure_link(config: &LinkConfig) -> Result<(), SysError> {
             .collect::<Result<Vec<_>, SysError>>()?;
         if config.disable_ipv6 {
             disable_ipv6(name)?;
+        }
+        if config.announce {
+            announce(name);
         }
         set_properties(&handle, index, config).await?;
         for address in &config.addresses {
@@ -202,5 +209,18 @@ fn disable_ipv6(name: &IfName) -> Result<(), SysError> {
         // A kernel without IPv6 has it off already.
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other.map_err(|e| SysError::io(format!("switch IPv6 off on {name} ({path})"), e)),
+    }
+}
+
+/// Lets the kernel send a gratuitous ARP (RFC 5227, 3) and an unsolicited neighbour advertisement
+/// (RFC 4861, 7.2.6) for each address when the interface goes up, so that whoever remembers another
+/// MAC address for one of them is put right. Without it the neighbours find out by themselves, in
+/// half a minute or so: not worth a failure where `/proc/sys` is read-only, as in many containers.
+fn announce(name: &IfName) {
+    for (family, setting) in [("ipv4", "arp_notify"), ("ipv6", "ndisc_notify")] {
+        let path = format!("/proc/sys/net/{family}/conf/{name}/{setting}");
+        if let Err(error) = fs::write(&path, "1") {
+            tracing::debug!(path, %error, "addresses will not be announced");
+        }
     }
 }

@@ -24,6 +24,7 @@ fn an_endpoint_gets_what_was_asked_for() {
         (spec.mtu, spec.offload, spec.disable_ipv6),
         (1500, true, true)
     );
+    assert!(spec.announce);
     // A second network gives the sandbox its next interface, with IPv6 and options.
     let v6 = NetworkCreate {
         name: "six".to_owned(),
@@ -45,6 +46,7 @@ fn an_endpoint_gets_what_was_asked_for() {
         (spec.mtu, spec.offload, spec.disable_ipv6),
         (9000, false, false)
     );
+    assert!(!spec.announce, "nobody else is on that network");
 }
 
 #[test]
@@ -142,21 +144,17 @@ fn a_disconnected_endpoint_is_gone_and_its_address_comes_last() {
         ErrorKind::NotFound
     );
     assert_eq!(ip(&connect(&mut c, "lab", to("a")).unwrap()), "198.18.0.3");
-    // The MAC follows network, sandbox and address.
+    // The MAC follows the address, whoever has it.
     disconnect(&mut c, "lab", "a").unwrap();
-    let wish = Connect {
-        ip: Some("198.18.0.9".parse().unwrap()),
-        ..to("a")
-    };
-    let one = connect(&mut c, "lab", wish.clone())
-        .unwrap()
-        .interface
-        .mac_address;
-    disconnect(&mut c, "lab", "a").unwrap();
-    assert_eq!(
-        connect(&mut c, "lab", wish).unwrap().interface.mac_address,
-        one
-    );
+    for who in ["a", "b"] {
+        let wish = Connect {
+            ip: Some("198.18.0.9".parse().unwrap()),
+            ..to(who)
+        };
+        let endpoint = connect(&mut c, "lab", wish).unwrap().interface;
+        assert_eq!(endpoint.mac_address.to_string(), "02:42:c6:12:00:09");
+        disconnect(&mut c, "lab", who).unwrap();
+    }
 }
 
 #[test]
