@@ -17,3 +17,6 @@ pub mod control;
 pub mod datapath;
 pub mod port;
 pub mod sys;
+
+#[cfg(test)]
+mod testing;

@@ -8,5 +8,4 @@ mod hostile;
 mod model;
 mod offload;
 mod relay;
-mod superframe;
 mod threads;

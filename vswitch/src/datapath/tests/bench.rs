@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::Receiver;
-use vswitch_wire::{MacAddr, OffloadSet, VNET_LEN, VnetHdr};
+use vswitch_wire::{MacAddr, OffloadSet};
 
 use super::super::counters::{PortCounters, Tally};
 use super::super::events::EventSender;
@@ -297,31 +297,4 @@ impl Bench {
     pub(super) fn events(&self) -> Vec<SwitchEvent> {
         self.events.try_iter().collect()
     }
-}
-
-/// The address of a station.
-pub(super) fn mac(number: u8) -> MacAddr {
-    MacAddr::new([2, 0, 0, 0, 0, number])
-}
-
-/// An ordinary frame: `[virtio-net header][Ethernet frame]`.
-pub(super) fn frame(dst: MacAddr, src: MacAddr) -> Vec<u8> {
-    tagged(dst, src, &[], 46)
-}
-
-/// A frame with tags and a payload of some length, in which no two bytes in a row are the same.
-pub(super) fn tagged(dst: MacAddr, src: MacAddr, tags: &[[u8; 4]], payload: usize) -> Vec<u8> {
-    let mut bytes = VnetHdr::NONE.to_bytes().to_vec();
-    bytes.extend(dst.octets());
-    bytes.extend(src.octets());
-    bytes.extend(tags.concat());
-    bytes.extend([0x88, 0xb5]);
-    bytes.extend((0..=250).cycle().take(payload));
-    bytes
-}
-
-/// Puts another virtio-net header in front of a frame.
-pub(super) fn with_header(header: VnetHdr, mut frame: Vec<u8>) -> Vec<u8> {
-    frame[..VNET_LEN].copy_from_slice(&header.to_bytes());
-    frame
 }

@@ -4,8 +4,9 @@
 use vswitch_wire::{MacAddr, OffloadSet, VnetHdr};
 
 use super::super::{DropReason, EntryKind, NetworkSettings, Tick};
-use super::bench::{Bench, Mood, frame, mac, tagged, with_header};
+use super::bench::{Bench, Mood};
 use crate::port::PortId;
+use crate::testing::{frame, mac, tagged, with_header};
 
 /// Makes one frame from port 0 end for this reason; returns the port that must have counted it.
 fn provoke(bench: &mut Bench, reason: DropReason) -> u16 {

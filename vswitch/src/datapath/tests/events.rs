@@ -8,8 +8,9 @@ use vswitch_wire::MacAddr;
 use super::super::events::EventSender;
 use super::super::outbox::notice;
 use super::super::{NetworkId, SwitchEvent};
-use super::bench::{Bench, Mood, frame, mac};
+use super::bench::{Bench, Mood};
 use crate::port::{PortId, PortState, SendReport};
+use crate::testing::{frame, mac};
 
 const PORT: PortId = PortId::new(1);
 

@@ -4,8 +4,9 @@
 use proptest::prelude::*;
 use vswitch_wire::{MacAddr, OffloadSet, VNET_LEN, VnetHdr};
 
-use super::bench::{Bench, mac};
-use super::superframe::Shape;
+use super::bench::Bench;
+use crate::testing::Shape;
+use crate::testing::mac;
 
 fn bench() -> Bench {
     let mut bench = Bench::with_ports(1);

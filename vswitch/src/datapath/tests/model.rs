@@ -14,8 +14,9 @@ use proptest::test_runner::TestCaseError;
 use vswitch_wire::OffloadSet;
 
 use super::super::{DropReason, NetworkSettings, Tick};
-use super::bench::{Bench, Mood, tagged};
+use super::bench::{Bench, Mood};
 use crate::port::PortId;
+use crate::testing::tagged;
 use operation::{Change, Operation, Raw};
 use reference::{Counted, Frame, Model, Network, Port};
 

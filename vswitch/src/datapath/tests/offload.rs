@@ -2,8 +2,9 @@
 
 use vswitch_wire::{MAX_SEGMENTS, MacAddr, OffloadSet};
 
-use super::bench::{Bench, Mood, frame, mac, tagged};
-use super::superframe::Shape;
+use super::bench::{Bench, Mood};
+use crate::testing::Shape;
+use crate::testing::{frame, mac, tagged};
 
 const CSUM: OffloadSet = OffloadSet::CSUM;
 const TSO4: OffloadSet = OffloadSet::TSO4;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use vswitch_wire::{MacAddr, OffloadSet};
 
 use super::super::{Ageing, EntryKind, Flush, NetworkId, NetworkSettings, SwitchEvent, Tick};
-use super::bench::{Bench, Mood, frame, mac, tagged, with_header};
+use super::bench::{Bench, Mood};
 use crate::port::PortId;
+use crate::testing::{frame, mac, tagged, with_header};
 
 const GROUP: MacAddr = MacAddr::new([1, 0, 0x5e, 0, 0, 1]);
 const CTAG: [u8; 4] = [0x81, 0, 0, 42];

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use vswitch_wire::{MacAddr, OffloadSet};
 
 use super::super::{NetworkId, NetworkSettings, Switch, SwitchConfig};
-use super::bench::{mac, tagged};
 use crate::port::PortId;
 use crate::port::memory::{self, MemoryEnd};
+use crate::testing::{mac, tagged};
 
 /// Long enough for any machine; only a test that fails waits for it.
 const PATIENCE: Duration = Duration::from_secs(60);

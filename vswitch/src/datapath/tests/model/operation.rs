@@ -4,9 +4,10 @@
 use vswitch_wire::MacAddr;
 
 use super::super::super::{Ageing, DropReason, EntryKind, Flush, MaxEntries, NetworkSettings};
-use super::super::bench::{Mood, mac};
+use super::super::bench::Mood;
 use super::NETWORKS;
 use crate::port::PortId;
+use crate::testing::mac;
 
 pub(super) type Raw = [u8; 8];
 

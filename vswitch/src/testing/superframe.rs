@@ -8,29 +8,29 @@ const STAG: [u8; 4] = [0x88, 0xa8, 0, 7];
 const FIRST_SEQ: u32 = 0xffff_f000;
 const FIRST_ID: u16 = 0xfffe;
 
-pub(super) const CWR: u8 = 0x80;
+pub(crate) const CWR: u8 = 0x80;
 const ACK: u8 = 0x10;
 const PSH: u8 = 0x08;
 const FIN: u8 = 0x01;
 
 /// What a frame looks like. Lengths in bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
-    pub(super) v6: bool,
-    pub(super) tcp: bool,
-    pub(super) tags: usize,
+pub(crate) struct Shape {
+    pub(crate) v6: bool,
+    pub(crate) tcp: bool,
+    pub(crate) tags: usize,
     /// IPv4 options or an IPv6 extension header, and TCP options.
-    pub(super) options: bool,
+    pub(crate) options: bool,
     /// TCP with CWR, and the offload header's bit for it.
-    pub(super) cwr: bool,
+    pub(crate) cwr: bool,
     /// Payload of a segment; none for an ordinary frame that lacks its checksum only.
-    pub(super) gso_size: Option<u16>,
-    pub(super) payload: usize,
+    pub(crate) gso_size: Option<u16>,
+    pub(crate) payload: usize,
 }
 
 impl Shape {
     /// The plain superframe of a TCP connection over IPv4.
-    pub(super) const TCP4: Self = Self {
+    pub(crate) const TCP4: Self = Self {
         v6: false,
         tcp: true,
         tags: 0,
@@ -41,7 +41,7 @@ impl Shape {
     };
 
     /// Everything, with this payload in segments of that size.
-    pub(super) fn all(gso_size: Option<u16>, payload: usize) -> Vec<Self> {
+    pub(crate) fn all(gso_size: Option<u16>, payload: usize) -> Vec<Self> {
         let mut shapes = Vec::new();
         for v6 in [false, true] {
             for tags in 0..=2 {
@@ -64,11 +64,11 @@ impl Shape {
         shapes
     }
 
-    pub(super) fn l3(&self) -> usize {
+    pub(crate) fn l3(&self) -> usize {
         14 + 4 * self.tags
     }
 
-    pub(super) fn l4(&self) -> usize {
+    pub(crate) fn l4(&self) -> usize {
         self.l3()
             + match (self.v6, self.options) {
                 (false, false) => 20,
@@ -78,7 +78,7 @@ impl Shape {
             }
     }
 
-    pub(super) fn headers(&self) -> usize {
+    pub(crate) fn headers(&self) -> usize {
         self.l4()
             + match (self.tcp, self.options) {
                 (true, false) => 20,
@@ -88,7 +88,7 @@ impl Shape {
     }
 
     /// What a port must take over to get the frame untouched.
-    pub(super) fn required(&self) -> OffloadSet {
+    pub(crate) fn required(&self) -> OffloadSet {
         let mut set = OffloadSet::CSUM;
         if self.gso_size.is_some() {
             set.insert(match (self.tcp, self.v6) {
@@ -103,12 +103,12 @@ impl Shape {
         set
     }
 
-    pub(super) fn bytes_of_payload(&self) -> Vec<u8> {
+    pub(crate) fn bytes_of_payload(&self) -> Vec<u8> {
         (0..=250).cycle().take(self.payload).collect()
     }
 
     /// `[virtio-net header][frame]`.
-    pub(super) fn build(&self, dst: MacAddr, src: MacAddr) -> Vec<u8> {
+    pub(crate) fn build(&self, dst: MacAddr, src: MacAddr) -> Vec<u8> {
         let gso_type = match (self.gso_size, self.tcp, self.v6) {
             (None, _, _) => GsoType::None,
             (Some(_), true, false) => GsoType::TcpV4,
@@ -200,7 +200,7 @@ impl Shape {
 
     /// Checks a finished frame as its receiver would, and returns its payload. `index` and `last`
     /// say where in the superframe it comes from.
-    pub(super) fn verify(&self, bytes: &[u8], index: usize, last: bool) -> Vec<u8> {
+    pub(crate) fn verify(&self, bytes: &[u8], index: usize, last: bool) -> Vec<u8> {
         assert_eq!(bytes[..VNET_LEN], [0; VNET_LEN], "nothing is left to do");
         let frame = &bytes[VNET_LEN..];
         let (l3, l4) = (&frame[self.l3()..], &frame[self.l4()..]);
