@@ -9,15 +9,15 @@
 //! - [`Underlay`] is one local address and UDP port, with the engine (`vxlan::Vtep`) that decides.
 //!   Several networks share it; each has a *tunnel port* ([`Underlay::connect`]).
 //! - **In**: a socket for each worker on the UDP port (SO_REUSEPORT), all of them a *trunk*
-//!   ([`receive`]). What the engine accepts is coalesced into superframes and given to the tunnel
+//!   (`receive`). What the engine accepts is coalesced into superframes and given to the tunnel
 //!   port of its VNI.
-//! - **Out**: the tunnel port's sending half ([`send`]) makes a [`plan`] of a batch, without a copy
+//! - **Out**: the tunnel port's sending half (`send`) makes a `plan` of a batch, without a copy
 //!   of what is long, and sends it from one of [`SOURCES`] sockets that the inner flow chooses, so
 //!   that the underlay sees as many flows (RFC 7348 section 5) and UDP_SEGMENT still works.
-//! - **What the tunnel says itself** ([`voice`]): answers to ARP and neighbour discovery in the
+//! - **What the tunnel says itself** (`voice`): answers to ARP and neighbour discovery in the
 //!   name of peers' stations, ICMP "too big". It comes in through the tunnel port's own receiving
 //!   half.
-//! - **MTU** ([`paths`]): the outer packet is never fragmented (section 4.3).
+//! - **MTU** (`paths`): the outer packet is never fragmented (section 4.3).
 //!
 //! **Threads.** Workers share the state for reading, for the time of one batch's decisions, never
 //! over a system call. Control locks it for writing, and a worker that has learned something tries

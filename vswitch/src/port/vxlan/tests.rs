@@ -260,16 +260,16 @@ fn a_station_behind_a_peer_gets_its_frames_alone() {
         }
     }
     let to_all = frame(mac(9), mac(1));
-    hosts[0].send(&[to_all.clone()]);
+    hosts[0].send(std::slice::from_ref(&to_all));
     assert_eq!(
         hosts[1].receive(),
-        [to_all.clone()],
+        std::slice::from_ref(&to_all),
         "unknown: to all peers"
     );
     assert_eq!(hosts[2].receive(), [to_all]);
     assert_eq!(hosts[1].underlay.remote(vni(), mac(1)), Some(a));
     let answer = frame(mac(1), mac(9));
-    hosts[1].send(&[answer.clone()]);
+    hosts[1].send(std::slice::from_ref(&answer));
     assert_eq!(hosts[0].receive(), [answer]);
     assert_eq!(hosts[2].receive(), [] as [Vec<u8>; 0]);
     // It moves to the third host.
