@@ -12,6 +12,15 @@ use vswitch::sys::spawn_in;
 use crate::candidate::Candidate;
 use crate::latency;
 
+/// What is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scenario {
+    /// One machine, with the kernel's bridge.
+    Bridge,
+    /// Two machines, with the kernel's VXLAN device and bridge.
+    Overlay,
+}
+
 /// Congestion control of the hosts' TCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Congestion {
@@ -71,27 +80,30 @@ impl Load {
         }
     }
 
-    /// What the ratio to the kernel's bridge has to be: at least, or for times at most.
-    pub(crate) const fn goal(self) -> Option<f64> {
+    /// What the ratio to the kernel's own has to be: at least, or for times at most.
+    pub(crate) const fn goal(self, scenario: Scenario) -> Option<f64> {
+        use Congestion::{Bbr, Cubic};
+        let (one_cubic, one_bbr, many_cubic, small, trip) = match scenario {
+            Scenario::Bridge => (0.9, 0.65, Some(0.35), 0.5, 4.0),
+            Scenario::Overlay => (0.5, 0.75, None, 0.9, 4.0),
+        };
         match self {
             Self::Tcp {
                 flows: 1,
-                congestion: Congestion::Cubic,
-            } => Some(0.9),
+                congestion: Cubic,
+            } => Some(one_cubic),
             Self::Tcp {
                 flows: 1,
-                congestion: Congestion::Bbr,
-            } => Some(0.65),
+                congestion: Bbr,
+            } => Some(one_bbr),
             Self::Tcp {
-                congestion: Congestion::Cubic,
-                ..
-            } => Some(0.35),
+                congestion: Cubic, ..
+            } => many_cubic,
             Self::Tcp {
-                congestion: Congestion::Bbr,
-                ..
+                congestion: Bbr, ..
             } => None,
-            Self::SmallUdp => Some(0.5),
-            Self::RoundTrip => Some(4.0),
+            Self::SmallUdp => Some(small),
+            Self::RoundTrip => Some(trip),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Comparisons that a user runs on their own machine.
 //!
-//! `vswitch-perf bridge` alternates this switch and the kernel's bridge within one run, because a
-//! machine's speed drifts and only a ratio within one run means anything. Congestion control is
+//! `vswitch-perf bridge` alternates this switch and the kernel's bridge, `vswitch-perf overlay` this
+//! switch and the kernel's VXLAN device, each within one run, because a machine's speed drifts and only a ratio within one run means anything. Congestion control is
 //! set for every TCP flow and printed, because it decides more than the switch does.
 
 mod bare;
@@ -16,8 +16,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
-use candidate::Candidate;
-use load::Load;
+use candidate::{Candidate, Program};
+use load::{Load, Scenario};
 use report::Report;
 
 /// Compare switches, alternating within one run.
@@ -32,22 +32,30 @@ struct Args {
 enum Command {
     /// This switch beside the kernel's bridge: TCP, small UDP, round trips
     Bridge(Bridge),
+    /// Two of this switch beside two kernel bridges with VXLAN devices, over a veth pair
+    Overlay(Run),
 }
 
 #[derive(Debug, clap::Args)]
 struct Bridge {
+    /// Also measure a bare loop that reads one TAP and writes the other: what TAPs cost without a switch
+    #[arg(long)]
+    bare: bool,
+    #[command(flatten)]
+    run: Run,
+}
+
+#[derive(Debug, clap::Args)]
+struct Run {
     /// Rounds; each measures every candidate once, in turning order
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Seconds of each throughput measurement
     #[arg(long, default_value_t = 3)]
     seconds: u64,
-    /// Worker threads of the switch [default: one per core]
+    /// Worker threads of each switch [default: one per core]
     #[arg(long)]
     workers: Option<usize>,
-    /// Also measure a bare loop that reads one TAP and writes the other: what TAPs cost without a switch
-    #[arg(long)]
-    bare: bool,
     /// The `vswitch` binary [default: the one beside this program]
     #[arg(long, value_name = "FILE")]
     vswitch: Option<PathBuf>,
@@ -56,31 +64,47 @@ struct Bridge {
     json: Option<PathBuf>,
 }
 
-fn main() -> Result<()> {
-    match Args::parse().command {
-        Command::Bridge(args) => bridge(&args),
+impl Run {
+    fn program(&self) -> Result<Program> {
+        let path = match &self.vswitch {
+            Some(path) => path.clone(),
+            None => std::env::current_exe()?.with_file_name("vswitch"),
+        };
+        anyhow::ensure!(
+            path.exists(),
+            "{} is missing: build it with `cargo build --release`",
+            path.display()
+        );
+        let workers = self.workers;
+        Ok(Program { path, workers })
     }
 }
 
-fn bridge(args: &Bridge) -> Result<()> {
-    let program = match &args.vswitch {
-        Some(path) => path.clone(),
-        None => std::env::current_exe()?.with_file_name("vswitch"),
-    };
-    anyhow::ensure!(
-        program.exists(),
-        "{} is missing: build it with `cargo build --release`",
-        program.display()
-    );
-    let mut candidates = vec![
-        Candidate::kernel_bridge()?,
-        Candidate::vswitch(&program, args.workers)?,
-    ];
-    if args.bare {
-        candidates.push(Candidate::bare_loop()?);
+fn main() -> Result<()> {
+    match Args::parse().command {
+        Command::Bridge(args) => {
+            let mut candidates = vec![
+                Candidate::kernel_bridge()?,
+                Candidate::vswitch_bridge(&args.run.program()?)?,
+            ];
+            if args.bare {
+                candidates.push(Candidate::bare_loop()?);
+            }
+            compare(&args.run, Scenario::Bridge, candidates)
+        }
+        Command::Overlay(args) => {
+            let candidates = vec![
+                Candidate::kernel_vxlan()?,
+                Candidate::vswitch_overlay(&args.program()?)?,
+            ];
+            compare(&args, Scenario::Overlay, candidates)
+        }
     }
+}
+
+fn compare(args: &Run, scenario: Scenario, candidates: Vec<Candidate>) -> Result<()> {
     let time = Duration::from_secs(args.seconds);
-    let mut report = Report::new(&candidates, args.seconds)?;
+    let mut report = Report::new(scenario, &candidates, args.seconds)?;
     for round in 0..args.rounds {
         for load in Load::ALL {
             for turn in 0..candidates.len() {

@@ -8,12 +8,13 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::candidate::Candidate;
-use crate::load::Load;
+use crate::load::{Load, Scenario};
 
 /// All figures of a run.
 #[derive(Debug)]
 pub(crate) struct Report {
     machine: Machine,
+    scenario: Scenario,
     names: Vec<&'static str>,
     /// By load (its place in [`Load::ALL`]) and candidate: a figure a round.
     figures: BTreeMap<(usize, &'static str), Vec<f64>>,
@@ -45,13 +46,14 @@ struct Row {
 }
 
 impl Report {
-    pub(crate) fn new(candidates: &[Candidate], seconds: u64) -> Result<Self> {
+    pub(crate) fn new(scenario: Scenario, candidates: &[Candidate], seconds: u64) -> Result<Self> {
         let cpu = std::fs::read_to_string("/proc/cpuinfo")?;
         let model = cpu
             .lines()
             .find_map(|line| line.strip_prefix("model name"))
             .unwrap_or_default();
         Ok(Self {
+            scenario,
             machine: Machine {
                 kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease")?
                     .trim()
@@ -110,7 +112,9 @@ impl Report {
                     min: figures.iter().copied().fold(f64::INFINITY, f64::min),
                     max: figures.iter().copied().fold(0.0, f64::max),
                     ratio: median(&ratios),
-                    goal: (*name != self.names[0]).then(|| load.goal()).flatten(),
+                    goal: (*name != self.names[0])
+                        .then(|| load.goal(self.scenario))
+                        .flatten(),
                     time: load.is_time(),
                     figures: figures.clone(),
                 });

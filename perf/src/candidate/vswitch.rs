@@ -1,0 +1,138 @@
+//! This switch, started and driven by its own command line.
+
+use std::io::BufRead as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use ::vswitch::sys::{Netns, spawn_in};
+use anyhow::{Context as _, Result, bail};
+
+use super::{Candidate, Engine, run, two_machines};
+
+/// The binary, and how it is to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    /// The file.
+    pub(crate) path: PathBuf,
+    /// Worker threads; one for each core when absent.
+    pub(crate) workers: Option<usize>,
+}
+
+/// A running daemon.
+#[derive(Debug)]
+pub(super) struct Daemon {
+    machine: Netns,
+    program: PathBuf,
+    process: Child,
+    directory: tempfile::TempDir,
+}
+
+impl Daemon {
+    fn start(machine: &Netns, program: &Program) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let mut command = Command::new(&program.path);
+        command
+            .arg("--socket")
+            .arg(socket(directory.path()))
+            .arg("daemon");
+        if let Some(workers) = program.workers {
+            command.args(["--workers", &workers.to_string()]);
+        }
+        let mut process = spawn_in(machine, command.stderr(Stdio::piped()))?;
+        let log = process.stderr.take().context("the daemon has no log")?;
+        let mut lines = std::io::BufReader::new(log).lines();
+        if !lines
+            .by_ref()
+            .map_while(Result::ok)
+            .any(|line| line.contains("ready"))
+        {
+            bail!("the daemon ended before it was ready: {}", process.wait()?);
+        }
+        std::thread::spawn(move || lines.for_each(drop));
+        Ok(Self {
+            machine: machine.clone(),
+            program: program.path.clone(),
+            process,
+            directory,
+        })
+    }
+
+    fn cli(&self, args: &[&str]) -> Result<()> {
+        let socket = socket(self.directory.path());
+        let socket = socket.to_string_lossy();
+        let mut all = vec!["--socket", &*socket];
+        all.extend(args);
+        run(&self.machine, &self.program.to_string_lossy(), &all)
+    }
+
+    /// A network with addresses for both hosts.
+    fn network(&self, options: &[&str]) -> Result<()> {
+        let mut args = vec!["network", "create", "perf", "--subnet", "198.18.0.0/24"];
+        args.extend(["--gateway", "198.18.0.254"]);
+        args.extend(options);
+        self.cli(&args)
+    }
+
+    /// A host on the network.
+    fn host(&self, name: &str, address: &str) -> Result<Netns> {
+        self.cli(&["sandbox", "create", name])?;
+        self.cli(&["network", "connect", "perf", name, "--ip", address])?;
+        Ok(Netns::open(
+            &self.directory.path().join("netns").join(name),
+        )?)
+    }
+
+    pub(super) fn finish(mut self) -> Result<()> {
+        let pid = self.process.id().to_string();
+        run(&self.machine, "kill", &["-TERM", &pid])?;
+        self.process.wait()?;
+        Ok(self.directory.close()?)
+    }
+}
+
+fn socket(directory: &Path) -> PathBuf {
+    directory.join("vswitch.sock")
+}
+
+impl Candidate {
+    /// A bridge network with both hosts.
+    pub(crate) fn vswitch_bridge(program: &Program) -> Result<Self> {
+        let machine = Netns::create()?;
+        let daemon = Daemon::start(&machine, program)?;
+        daemon.network(&[])?;
+        let (a, b) = (
+            daemon.host("a", "198.18.0.1")?,
+            daemon.host("b", "198.18.0.2")?,
+        );
+        Ok(Self {
+            name: "vswitch",
+            a,
+            b,
+            engine: Engine::Daemons(vec![daemon]),
+            _machines: vec![machine],
+        })
+    }
+
+    /// An overlay network over two machines, a host on each.
+    pub(crate) fn vswitch_overlay(program: &Program) -> Result<Self> {
+        let machines = two_machines()?;
+        let [here, there] =
+            [&machines[0], &machines[1]].map(|machine| Daemon::start(machine, program));
+        let (here, there) = (here?, there?);
+        let (local, remote) = ("local=198.18.100.1", "local=198.18.100.2");
+        let (to, back) = ("peers=198.18.100.2", "peers=198.18.100.1");
+        here.network(&["-d", "overlay", "-o", "vni=42", "-o", local, "-o", to])?;
+        there.network(&["-d", "overlay", "-o", "vni=42", "-o", remote, "-o", back])?;
+        let (a, b) = (
+            here.host("a", "198.18.0.1")?,
+            there.host("b", "198.18.0.2")?,
+        );
+        Ok(Self {
+            name: "vswitch",
+            a,
+            b,
+            engine: Engine::Daemons(vec![here, there]),
+            _machines: machines.into(),
+        })
+    }
+}
