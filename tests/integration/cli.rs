@@ -9,7 +9,9 @@ use std::{
     io::{Read as _, Write as _},
     process::{Command, Stdio},
 };
-use vswitch_tests::{Lab, Must as _, Sandbox, daemon, deadline::SOON, eventually, icmp, procfs};
+use vswitch_tests::{
+    Lab, Must as _, Sandbox, Sniffer, daemon, deadline::SOON, eventually, frames, icmp, procfs,
+};
 
 fn keys(value: &Value) -> BTreeSet<&str> {
     let object = value.as_object().must("an object");
@@ -170,6 +172,35 @@ fn the_promised_shapes_of_fdb_show_port_ls_and_status() {
     assert!(table(&["fdb", "show", "lan"]).contains(&all[0].mac().to_string()));
     assert!(table(&["status"]).contains("received"));
     assert!(table(&["sandbox", "ls"]).contains("NETWORKS"));
+    lab.finish();
+}
+
+#[test]
+fn a_local_entry_lets_the_switch_consume_what_is_for_it() {
+    let lab = Lab::start();
+    lab.quiet("lan", &[]);
+    let all = lab.join_all("lan", 2);
+    let mac = frames::station(9);
+    lab.cli(&["fdb", "add", "lan", &mac.to_string(), "--local"])
+        .done();
+    assert_eq!(
+        lab.whereabouts("lan", mac),
+        Some((None, "local".to_owned()))
+    );
+    let consumed = || lab.json(&["status"])["totals"]["consumed"].as_u64();
+    let sniffer = Sniffer::start(&all[1]);
+    let (frame, marker) = (
+        frames::unique(mac, all[0].mac()),
+        frames::marker(all[1].mac(), all[0].mac()),
+    );
+    let mut raw = frames::Raw::open(&all[0]);
+    raw.send(&frame);
+    raw.send(&marker);
+    assert_eq!(sniffer.count_until(&frame, &marker), 0);
+    assert_eq!(consumed(), Some(1));
+    lab.cli(&["fdb", "del", "lan", &mac.to_string()]).done();
+    assert_eq!(lab.whereabouts("lan", mac), None);
+    drop(sniffer);
     lab.finish();
 }
 

@@ -276,7 +276,7 @@ fn a_sandbox_that_cannot_be_made_leaves_no_pin() {
 fn added(mac: &str, port: &str) -> FdbAdd {
     FdbAdd {
         mac: mac.parse().unwrap(),
-        port: port.to_owned(),
+        port: Some(port.to_owned()),
         vlan: None,
         kind: FdbKind::Static,
     }
