@@ -246,6 +246,24 @@ fn options_arrive_in_the_sandbox() {
 }
 
 #[test]
+fn port_ls_shows_the_link_of_an_idle_port() {
+    let lab = Lab::start();
+    lab.quiet("fast", &[]);
+    lab.subnet("plain", 2, &["offload=off"]);
+    for (network, name) in [("fast", "f"), ("plain", "p")] {
+        let sandbox = lab.join(network, name);
+        for state in ["down", "up", "down"] {
+            let before = lab.port(sandbox.port());
+            sandbox.exec(&["ip", "link", "set", "eth0", state]).done();
+            let after = lab.port(sandbox.port());
+            assert_eq!(after["state"], state, "{network}");
+            assert_eq!(after["tx"], before["tx"], "nothing was sent to it");
+        }
+    }
+    lab.finish();
+}
+
+#[test]
 fn an_endpoint_is_as_it_was_asked_for() {
     let lab = Lab::start();
     lab.subnet("red", 1, &[]);

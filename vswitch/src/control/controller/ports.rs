@@ -68,7 +68,7 @@ impl<K: Kernel> Controller<K> {
             network: self.network_name(&endpoint.network),
             sandbox: self.sandbox_name(&endpoint.sandbox),
             kind: "tap".to_owned(),
-            state: LinkState::from(stats.state),
+            state: LinkState::from(endpoint.state(stats.state)),
             mtu: stats.mtu.into(),
             offload: stats.offload.to_string(),
             rx: stats.tally.rx.into(),

@@ -15,9 +15,10 @@ use crate::{
         ErrorKind, Upkeep,
         command::{Connect, Disconnect, FdbAdd, FdbFlush, FdbRemove, NetworkCreate, SandboxCreate},
         testing::{FakeKernel, Step, controller, controller_over},
-        view::{Connected, EventKind, FdbKind},
+        view::{Connected, EventKind, FdbKind, LinkState},
     },
     datapath::SwitchEvent,
+    port::PortState,
 };
 
 type Fake = Controller<FakeKernel>;
