@@ -9,7 +9,9 @@ use std::{
     io::{Read as _, Write as _},
     process::{Command, Stdio},
 };
-use vswitch_tests::{Lab, Must as _, Sandbox, daemon, deadline::SOON, eventually, icmp, procfs};
+use vswitch_tests::{
+    Lab, Must as _, Sandbox, Sniffer, daemon, deadline::SOON, eventually, frames, icmp, procfs,
+};
 
 fn keys(value: &Value) -> BTreeSet<&str> {
     let object = value.as_object().must("an object");
@@ -174,6 +176,35 @@ fn the_promised_shapes_of_fdb_show_port_ls_and_status() {
 }
 
 #[test]
+fn a_local_entry_lets_the_switch_consume_what_is_for_it() {
+    let lab = Lab::start();
+    lab.quiet("lan", &[]);
+    let all = lab.join_all("lan", 2);
+    let mac = frames::station(9);
+    lab.cli(&["fdb", "add", "lan", &mac.to_string(), "--local"])
+        .done();
+    assert_eq!(
+        lab.whereabouts("lan", mac),
+        Some((None, "local".to_owned()))
+    );
+    let consumed = || lab.json(&["status"])["totals"]["consumed"].as_u64();
+    let sniffer = Sniffer::start(&all[1]);
+    let (frame, marker) = (
+        frames::unique(mac, all[0].mac()),
+        frames::marker(all[1].mac(), all[0].mac()),
+    );
+    let mut raw = frames::Raw::open(&all[0]);
+    raw.send(&frame);
+    raw.send(&marker);
+    assert_eq!(sniffer.count_until(&frame, &marker), 0);
+    assert_eq!(consumed(), Some(1));
+    lab.cli(&["fdb", "del", "lan", &mac.to_string()]).done();
+    assert_eq!(lab.whereabouts("lan", mac), None);
+    drop(sniffer);
+    lab.finish();
+}
+
+#[test]
 fn options_arrive_in_the_sandbox() {
     let lab = Lab::start();
     lab.subnet("fast", 1, &["mtu=9000"]);
@@ -211,6 +242,24 @@ fn options_arrive_in_the_sandbox() {
             .ok()
             .contains("fe80")
     );
+    lab.finish();
+}
+
+#[test]
+fn port_ls_shows_the_link_of_an_idle_port() {
+    let lab = Lab::start();
+    lab.quiet("fast", &[]);
+    lab.subnet("plain", 2, &["offload=off"]);
+    for (network, name) in [("fast", "f"), ("plain", "p")] {
+        let sandbox = lab.join(network, name);
+        for state in ["down", "up", "down"] {
+            let before = lab.port(sandbox.port());
+            sandbox.exec(&["ip", "link", "set", "eth0", state]).done();
+            let after = lab.port(sandbox.port());
+            assert_eq!(after["state"], state, "{network}");
+            assert_eq!(after["tx"], before["tx"], "nothing was sent to it");
+        }
+    }
     lab.finish();
 }
 
@@ -299,6 +348,20 @@ fn foreign_namespaces_are_connected_by_process_and_by_path() {
     assert!(!left.ok().contains("eth0"));
     process.kill().must("kill");
     process.wait().must("wait");
+    lab.finish();
+}
+
+#[test]
+fn who_names_a_directory_for_state_is_told_that_none_is_kept() {
+    let lab = Lab::start();
+    let line = eventually(SOON, "the log says it", || {
+        let log = lab.log();
+        let mut lines = log.lines().map(str::to_owned);
+        lines.find(|line| line.contains("no state is kept yet"))
+    });
+    let directory = lab.dir().join("state");
+    assert!(line.contains("WARN") && line.contains(&*directory.to_string_lossy()));
+    assert!(!directory.exists());
     lab.finish();
 }
 

@@ -19,9 +19,9 @@ such as vswitch::control=debug); the default is info.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Daemon {
-    /// Where the state that outlives a restart is kept
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/vswitch")]
-    pub(crate) state_dir: PathBuf,
+    /// Where the state that outlives a restart shall be kept. None is yet: a warning says so
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
 
     /// Threads that forward frames. Default: one per core
     #[arg(long, value_name = "N")]

@@ -19,7 +19,8 @@ pub(crate) enum Fdb {
 const ADD_EXAMPLES: &str = "\
 Examples:
   vswitch fdb add lan 02:00:5e:10:00:0a web/eth0
-  vswitch fdb add lan 02:00:5e:10:00:0a 3 --sticky";
+  vswitch fdb add lan 02:00:5e:10:00:0a 3 --sticky
+  vswitch fdb add lan 02:00:5e:10:00:0b --local";
 
 /// Enter a MAC address by hand: it does not age
 #[derive(Debug, Args)]
@@ -29,11 +30,15 @@ pub(crate) struct Add {
     pub(crate) network: String,
     /// The address
     pub(crate) mac: MacAddr,
-    /// The port behind which it is: number or SANDBOX/IFNAME, as `port ls` shows them
-    pub(crate) port: String,
+    /// The port behind which it is: number or SANDBOX/IFNAME, as `port ls` shows them; none with --local
+    #[arg(required_unless_present = "local")]
+    pub(crate) port: Option<String>,
     /// Let it be learned on no other port
     #[arg(long)]
     pub(crate) sticky: bool,
+    /// It is the switch itself, at no port: what is sent there is consumed
+    #[arg(long, conflicts_with_all = ["port", "sticky"])]
+    pub(crate) local: bool,
     /// In this VLAN only
     #[arg(long, value_name = "VID")]
     pub(crate) vlan: Option<VlanId>,

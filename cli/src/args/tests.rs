@@ -50,6 +50,11 @@ fn wrong_words_are_usage_errors_that_say_what_was_expected() {
             "198.18.0.10",
         ),
         (&["fdb", "add", "n", "no-mac", "1"], "02:00:5e:10:00:01"),
+        (&["fdb", "add", "n", "02:00:5e:10:00:01"], "<PORT"),
+        (
+            &["fdb", "add", "n", "02:00:5e:10:00:01", "1", "--local"],
+            "cannot be used",
+        ),
         (&["fdb", "flush", "n", "--vlan", "4095"], "1 to 4094"),
         (&["fdb", "flush", "n", "--kind", "local"], "learned"),
         (&["daemon", "--workers", "0"], "zero"),

@@ -18,10 +18,11 @@ pub(crate) async fn run(context: &Context, command: Fdb) -> anyhow::Result<()> {
     match command {
         Fdb::Show { network } => show(context, &network).await,
         Fdb::Add(args) => {
-            let kind = if args.sticky {
-                FdbKind::Sticky
-            } else {
-                FdbKind::Static
+            // The two exclude each other.
+            let kind = match (args.sticky, args.local) {
+                (true, _) => FdbKind::Sticky,
+                (false, true) => FdbKind::Local,
+                (false, false) => FdbKind::Static,
             };
             let add = FdbAdd {
                 mac: args.mac,

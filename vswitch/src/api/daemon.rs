@@ -32,8 +32,8 @@ const RUNTIME_THREADS: usize = 2;
 pub struct DaemonConfig {
     /// Control socket; its directory is also where namespaces are pinned.
     pub socket: PathBuf,
-    /// Directory of the state that outlives a restart. Reserved: nothing is kept there yet.
-    pub state_dir: PathBuf,
+    /// Directory of the state that outlives a restart. Reserved: nothing is kept there yet, and who names one is told.
+    pub state_dir: Option<PathBuf>,
     /// Worker threads; one for each core when absent.
     pub workers: Option<NonZeroUsize>,
 }
@@ -63,6 +63,12 @@ pub enum DaemonError {
 /// # Errors
 /// See [`DaemonError`]; nothing is left behind.
 pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonError> {
+    if let Some(directory) = &config.state_dir {
+        tracing::warn!(
+            state_dir = %directory.display(),
+            "no state is kept yet: networks and endpoints end with the daemon; make them again after a restart"
+        );
+    }
     caps::preflight()?;
     raise_descriptor_limit();
     let (socket, listener) = ControlSocket::bind(&config.socket)?;

@@ -5,7 +5,7 @@
 //! device is deleted by dropping its port, the leases are cancelled as if they had never been given. After the last
 //! step nothing can fail any more, so there is no half-made endpoint at any time.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vswitch_wire::MacAddr;
@@ -158,6 +158,7 @@ pub(super) fn attach<K: Kernel>(
     };
     let device = kernel.open_device(netns, &spec)?;
     kernel.configure(netns, &spec)?;
+    let tx = Arc::downgrade(&device.tx);
     let port = switch
         .add_port(relay_id, device)
         .map_err(|error| ControlError::internal(error.to_string()))?;
@@ -170,6 +171,7 @@ pub(super) fn attach<K: Kernel>(
         sandbox,
         ifname,
         port,
+        tx,
         mac,
         ipv4,
         ipv6,

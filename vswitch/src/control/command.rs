@@ -218,12 +218,13 @@ pub struct SandboxCreate {
 pub struct FdbAdd {
     /// A unicast address.
     pub mac: MacAddr,
-    /// Port number (`"3"`) or name (`"web/eth0"`), on this network.
-    pub port: String,
+    /// Port number (`"3"`) or name (`"web/eth0"`), on this network; absent for a `local` entry, and only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
     /// VLAN of a VLAN-aware network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vlan: Option<VlanId>,
-    /// `static` (default) or `sticky`.
+    /// `static` (default), `sticky` or `local`.
     #[serde(default = "FdbKind::default_added")]
     pub kind: FdbKind,
 }

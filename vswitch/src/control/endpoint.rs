@@ -1,12 +1,15 @@
 //! Endpoints: a TAP inside a sandbox that is a port of a network.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, sync::Weak};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vswitch_wire::MacAddr;
 
 use super::{ControlError, name::ObjectId, view::InterfaceView};
-use crate::{port::PortId, sys::IfName};
+use crate::{
+    port::{PortId, PortState, PortTx},
+    sys::IfName,
+};
 
 /// An endpoint that exists.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct Endpoint {
     pub ifname: IfName,
     /// The switch's port.
     pub port: PortId,
+    /// Its sending half, to ask for the link; the switch's own, so that the device goes with the port.
+    pub tx: Weak<dyn PortTx>,
     /// MAC address.
     pub mac: MacAddr,
     /// IPv4 address and prefix length.
@@ -43,6 +48,17 @@ impl Endpoint {
             ipv4: self.ipv4,
             ipv6: self.ipv6,
             mtu: self.mtu.into(),
+        }
+    }
+
+    /// The state of its port, of which the data path knows `noticed`: what frames met is old news where the device
+    /// can be asked, but that it is gone is final.
+    pub fn state(&self, noticed: PortState) -> PortState {
+        match noticed {
+            PortState::Gone => PortState::Gone,
+            PortState::Up | PortState::Down => (self.tx.upgrade())
+                .and_then(|tx| tx.link())
+                .unwrap_or(noticed),
         }
     }
 

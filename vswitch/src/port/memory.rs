@@ -167,6 +167,10 @@ impl PortTx for MemoryTx {
     fn offload(&self) -> OffloadSet {
         self.0.offload
     }
+
+    fn link(&self) -> Option<PortState> {
+        Some(self.0.lock().state)
+    }
 }
 
 #[cfg(test)]

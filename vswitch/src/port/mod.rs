@@ -49,6 +49,12 @@ pub trait PortTx: Send + Sync + Debug {
 
     /// What the port takes over: a frame that needs more is completed or segmented before.
     fn offload(&self) -> OffloadSet;
+
+    /// How the link is at this moment, where the port can tell without sending. What frames meet
+    /// is in their [`SendReport`]; an idle port shows only here that its link is down.
+    fn link(&self) -> Option<PortState> {
+        None
+    }
 }
 
 /// An opened port, ready to be given to the switch. Dropping both halves closes it.

@@ -15,10 +15,10 @@ use std::sync::Arc;
 use tun_tap::{Iface, Mode};
 use vswitch_wire::{OffloadSet, VNET_LEN, VnetHdr};
 
-use super::{Batch, Drained, MAX_BATCH, Port, PortLost, PortRx, PortTx, SendReport};
+use super::{Batch, Drained, MAX_BATCH, Port, PortLost, PortRx, PortState, PortTx, SendReport};
 use crate::sys::{
-    IfName, Netns, PortFault, SysError, TapFactory, Tun, TunOptions, netlink, offload,
-    set_nonblocking,
+    IfName, Netns, PortFault, SysError, TapFactory, TapLink, Tun, TunOptions, netlink, offload,
+    set_nonblocking, tap_link,
 };
 
 /// How a TAP port is made.
@@ -119,6 +119,15 @@ fn from_bits(bits: u32) -> OffloadSet {
         .fold(OffloadSet::NONE, |set, (one, _)| set.union(*one))
 }
 
+impl AsRawFd for Device {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::Offload(tun) => tun.as_raw_fd(),
+            Self::Plain(tap) => tap.0.as_raw_fd(),
+        }
+    }
+}
+
 impl Device {
     /// Reads `[virtio-net header][frame]`.
     #[inline]
@@ -165,10 +174,7 @@ impl PortRx for TapRx {
     }
 
     fn descriptor(&self) -> RawFd {
-        match &*self.0 {
-            Device::Offload(tun) => tun.as_raw_fd(),
-            Device::Plain(tap) => tap.0.as_raw_fd(),
-        }
+        self.0.as_raw_fd()
     }
 }
 
@@ -200,6 +206,14 @@ impl PortTx for TapTx {
 
     fn offload(&self) -> OffloadSet {
         self.offload
+    }
+
+    fn link(&self) -> Option<PortState> {
+        Some(match tap_link(&*self.device).ok()? {
+            TapLink::Up => PortState::Up,
+            TapLink::Down => PortState::Down,
+            TapLink::Gone => PortState::Gone,
+        })
     }
 }
 

@@ -44,5 +44,5 @@ pub use fd::set_nonblocking;
 pub use ifname::{IfName, IfNameError};
 pub use netns::{Netns, NetnsId};
 pub use proc::spawn_in;
-pub use tun::{TapFactory, Tun, TunOptions, VNET_HDR_LEN, offload};
+pub use tun::{TapFactory, TapLink, Tun, TunOptions, VNET_HDR_LEN, offload, tap_link};
 pub use userns::enter_own_namespaces;

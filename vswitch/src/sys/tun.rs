@@ -21,9 +21,11 @@
 //! - The constants are defined here; the headers of the build host may be too old for USO.
 
 mod factory;
+mod link;
 mod raw;
 
 pub use factory::TapFactory;
+pub use link::{TapLink, tap_link};
 
 use super::{IfName, Netns, PortFault, SysError, caps::Cap};
 use raw::{

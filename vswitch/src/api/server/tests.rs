@@ -171,7 +171,7 @@ async fn use_fdb(client: &Client) {
     let mac = "02:00:00:00:00:05".parse().unwrap();
     let add = FdbAdd {
         mac,
-        port: "a/eth0".to_owned(),
+        port: Some("a/eth0".to_owned()),
         vlan: None,
         kind: FdbKind::Sticky,
     };

@@ -68,7 +68,7 @@ impl<K: Kernel> Controller<K> {
             network: self.network_name(&endpoint.network),
             sandbox: self.sandbox_name(&endpoint.sandbox),
             kind: "tap".to_owned(),
-            state: LinkState::from(stats.state),
+            state: LinkState::from(endpoint.state(stats.state)),
             mtu: stats.mtu.into(),
             offload: stats.offload.to_string(),
             rx: stats.tally.rx.into(),
@@ -152,20 +152,31 @@ impl<K: Kernel> Controller<K> {
                 network.name
             )));
         }
-        match add.kind {
-            FdbKind::Static | FdbKind::Sticky => {}
-            FdbKind::Learned | FdbKind::Local => {
-                return Err(ControlError::invalid(format!(
-                    "kind {}: not for entries added by hand; give static or sticky",
-                    add.kind
-                )));
-            }
-        }
-        let port = self.port_on(network, &add.port)?;
+        let port = self.port_to_add(network, add)?;
         fdb.add(add.mac, None, port, add.kind.into(), self.switch.now())
             .map_err(|error| ControlError::invalid(error.to_string()))?;
         self.wake_ageing();
         Ok(())
+    }
+
+    /// The port of an entry that is added by hand.
+    fn port_to_add(&self, network: &Network, add: &FdbAdd) -> Result<PortId, ControlError> {
+        match (add.kind, &add.port) {
+            (FdbKind::Static | FdbKind::Sticky, Some(port)) => self.port_on(network, port),
+            (FdbKind::Static | FdbKind::Sticky, None) => Err(ControlError::invalid(format!(
+                "entry {}: no port; give the number or SANDBOX/IFNAME, or make it local",
+                add.mac
+            ))),
+            // The table wants a number and makes nothing of it.
+            (FdbKind::Local, None) => Ok(PortId::new(0)),
+            (FdbKind::Local, Some(port)) => Err(ControlError::invalid(format!(
+                "port {port}: a local entry is the switch itself, at no port; leave the port out"
+            ))),
+            (FdbKind::Learned, _) => Err(ControlError::invalid(format!(
+                "kind {}: not for entries added by hand; give static, sticky or local",
+                add.kind
+            ))),
+        }
     }
 
     pub(super) fn fdb_remove(&self, network: &str, remove: &FdbRemove) -> Result<(), ControlError> {

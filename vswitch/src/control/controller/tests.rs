@@ -15,9 +15,10 @@ use crate::{
         ErrorKind, Upkeep,
         command::{Connect, Disconnect, FdbAdd, FdbFlush, FdbRemove, NetworkCreate, SandboxCreate},
         testing::{FakeKernel, Step, controller, controller_over},
-        view::{Connected, EventKind, FdbKind},
+        view::{Connected, EventKind, FdbKind, LinkState},
     },
     datapath::SwitchEvent,
+    port::PortState,
 };
 
 type Fake = Controller<FakeKernel>;
@@ -276,7 +277,7 @@ fn a_sandbox_that_cannot_be_made_leaves_no_pin() {
 fn added(mac: &str, port: &str) -> FdbAdd {
     FdbAdd {
         mac: mac.parse().unwrap(),
-        port: port.to_owned(),
+        port: Some(port.to_owned()),
         vlan: None,
         kind: FdbKind::Static,
     }

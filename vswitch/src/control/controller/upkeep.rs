@@ -2,6 +2,10 @@
 //!
 //! One thread, [`Upkeep`], waits for the switch's events and, only while some forwarding database holds entries that
 //! age, for the time of the next sweep. When nothing moves it sleeps without a timer.
+//!
+//! The queue of events is bounded and a worker never waits for room, so an event may be lost, and among the lost ones
+//! that a port is gone. The switch counts them: where the count has grown, the states of all ports are read once, a
+//! little later, so that a storm of events is followed by one reading and not by one for each event.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -26,6 +30,9 @@ use crate::{
 /// Bounds of the time between two sweeps; between them it is a tenth of the shortest ageing time. A lookup never
 /// finds an entry past its age, so a sweep only makes room and tells monitors.
 const SWEEP: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// From the first sign of lost events to the reading of the ports' states.
+const RECONCILE: Duration = Duration::from_secs(1);
 
 impl<K: Kernel> Controller<K> {
     /// Takes note of what happened on the data path.
@@ -94,6 +101,20 @@ impl<K: Kernel> Controller<K> {
             self.port_name(endpoint),
             self.network_name(&endpoint.network),
         ))
+    }
+
+    /// Removes the ports that are gone and whose event was lost.
+    pub(super) fn reconcile(&mut self) {
+        let gone: Vec<PortId> = (self.endpoints.keys().copied())
+            .filter(|port| {
+                let stats = self.switch.port_stats(*port);
+                stats.is_none_or(|stats| stats.state == PortState::Gone)
+            })
+            .collect();
+        tracing::debug!(gone = gone.len(), "events were lost, ports are looked at");
+        for port in gone {
+            self.port_gone(port);
+        }
     }
 
     fn port_gone(&mut self, port: PortId) {
@@ -272,6 +293,20 @@ impl Drop for Upkeep {
     }
 }
 
+/// Whether events were lost since the last look.
+#[derive(Debug, Default)]
+struct Losses {
+    seen: u64,
+}
+
+impl Losses {
+    fn grew_to(&mut self, lost: u64) -> bool {
+        let grew = lost > self.seen;
+        self.seen = lost;
+        grew
+    }
+}
+
 fn run<K: Kernel>(
     controller: &Mutex<Controller<K>>,
     events: &Receiver<SwitchEvent>,
@@ -279,19 +314,32 @@ fn run<K: Kernel>(
     stopped: &Receiver<()>,
 ) {
     let lock = || controller.lock().unwrap_or_else(PoisonError::into_inner);
+    let timer = |at: Option<Instant>| at.map_or_else(never, crossbeam_channel::at);
     let mut next_sweep: Option<Instant> = None;
+    let mut next_reconcile: Option<Instant> = None;
+    let mut losses = Losses::default();
     loop {
-        let sweep = next_sweep.map_or_else(never, crossbeam_channel::at);
+        let (sweep, reconcile) = (timer(next_sweep), timer(next_reconcile));
         let learned = select! {
             recv(stopped) -> _ => return,
             recv(events) -> event => {
                 let Ok(event) = event else { return };
-                lock().on_switch_event(event);
+                let mut controller = lock();
+                controller.on_switch_event(event);
+                // Where events are lost there are others, so it is enough to look here.
+                if losses.grew_to(controller.switch.events_lost()) && next_reconcile.is_none() {
+                    next_reconcile = Some(Instant::now() + RECONCILE);
+                }
                 matches!(event, SwitchEvent::Learned { .. })
             }
             recv(woken) -> _ => true,
             recv(sweep) -> _ => {
                 next_sweep = lock().sweep().map(|wait| Instant::now() + wait);
+                false
+            }
+            recv(reconcile) -> _ => {
+                next_reconcile = None;
+                lock().reconcile();
                 false
             }
         };

@@ -85,7 +85,7 @@ pub enum FdbKind {
     Sticky,
     /// Added by hand, does not age.
     Static,
-    /// An address of the switch itself.
+    /// An address of the switch itself: it consumes what is sent there.
     Local,
 }
 

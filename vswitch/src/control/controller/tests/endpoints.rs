@@ -158,6 +158,26 @@ fn a_disconnected_endpoint_is_gone_and_its_address_comes_last() {
 }
 
 #[test]
+fn an_idle_port_shows_the_state_of_its_link() {
+    let (mut c, kernel) = prepared();
+    connect(&mut c, "lab", to("a")).unwrap();
+    for state in [PortState::Down, PortState::Up] {
+        kernel.device(1, "eth0", |end| end.set_state(state).unwrap());
+        let inspect = Command::PortInspect {
+            port: "a/eth0".to_owned(),
+        };
+        let Reply::Port(port) = c.apply(inspect).unwrap() else {
+            panic!()
+        };
+        assert_eq!(port.state, LinkState::from(state));
+        assert_eq!((port.rx.frames, port.tx.frames), (0, 0), "idle");
+    }
+    // Asking has not kept the device.
+    disconnect(&mut c, "lab", "a").unwrap();
+    kernel.device(1, "eth0", |end| assert!(end.is_closed()));
+}
+
+#[test]
 fn a_foreign_namespace_is_known_while_it_has_endpoints() {
     let (mut c, kernel) = prepared();
     kernel.process(42);

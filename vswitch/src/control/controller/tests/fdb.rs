@@ -37,9 +37,16 @@ fn wrong_entries_are_refused() {
         refusal(&mut c, add(added("02:00:00:00:00:07", "9"))).kind,
         ErrorKind::NotFound
     );
-    for kind in [FdbKind::Local, FdbKind::Learned] {
+    for (kind, port) in [
+        (FdbKind::Local, Some("0")),
+        (FdbKind::Learned, Some("0")),
+        (FdbKind::Learned, None),
+        (FdbKind::Static, None),
+        (FdbKind::Sticky, None),
+    ] {
         let wrong = FdbAdd {
             kind,
+            port: port.map(str::to_owned),
             ..added("02:00:00:00:00:07", "0")
         };
         assert_eq!(refusal(&mut c, add(wrong)).kind, ErrorKind::Invalid);
@@ -84,4 +91,35 @@ fn entries_by_hand_are_shown_removed_and_flushed() {
         };
         assert_eq!(reply.flushed, flushed, "{kind:?}");
     }
+}
+
+#[test]
+fn a_local_entry_is_at_no_port_and_the_switch_consumes_what_is_for_it() {
+    let (mut c, kernel) = prepared();
+    connect(&mut c, "lab", to("a")).unwrap();
+    connect(&mut c, "lab", to("b")).unwrap();
+    let local: FdbAdd =
+        serde_json::from_value(json!({"mac": "02:00:00:00:00:05", "kind": "local"})).unwrap();
+    c.apply(add(local)).unwrap();
+    let Reply::Fdb(entries) = c.apply(show("lab")).unwrap() else {
+        panic!()
+    };
+    assert_eq!((entries[0].kind, entries[0].port), (FdbKind::Local, None));
+    let mut frame = vec![0; 12 + 60];
+    frame[12..24].copy_from_slice(&[2, 0, 0, 0, 0, 5, 2, 0, 0, 0, 0, 9]);
+    kernel.device(1, "eth0", |end| end.put(frame).unwrap());
+    // What follows on the same port comes after it.
+    speak(&c, &kernel, 1, [2, 0, 0, 0, 0, 8]);
+    assert_eq!(c.switch.totals().consumed, 1);
+    // It goes as it came: by hand, not with a port.
+    disconnect(&mut c, "lab", "a").unwrap();
+    let remove = FdbRemove {
+        mac: "02:00:00:00:00:05".parse().unwrap(),
+        vlan: None,
+    };
+    c.apply(Command::FdbRemove {
+        network: "lab".to_owned(),
+        remove,
+    })
+    .unwrap();
 }

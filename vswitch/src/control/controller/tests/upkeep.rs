@@ -161,3 +161,48 @@ async fn the_upkeep_tells_monitors_and_ends() {
     drop(upkeep);
     assert_eq!(Arc::strong_count(&c), 1, "the thread has ended");
 }
+
+#[tokio::test]
+async fn a_port_that_is_gone_is_removed_though_its_event_was_lost() {
+    let (mut c, kernel) = prepared();
+    kernel.process(42);
+    for who in ["a", "b", "pid:42"] {
+        connect(&mut c, "lab", to(who)).unwrap();
+    }
+    c.reconcile();
+    assert_eq!(names(&mut c, Command::PortList).len(), 3, "all are well");
+    // More stations than the queue has room for.
+    let stations = 3000u16;
+    for number in 0..stations {
+        let mut frame = vec![0; 12 + 60];
+        frame[12..22].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 1]);
+        frame[22..24].copy_from_slice(&number.to_be_bytes());
+        kernel.device(1, "eth0", |end| end.put(frame).unwrap());
+    }
+    for _ in 0..stations {
+        let arrived = kernel.device(2, "eth0", |end| end.take_within(Duration::from_secs(10)));
+        arrived.expect("every frame arrives");
+    }
+    assert!(c.switch.events_lost() > 0);
+    kernel.kill(42);
+    // Taken from the queue, which is as good as lost, with all that was before it.
+    event(&c, |event| matches!(event, SwitchEvent::PortGone(_)));
+    let mut monitor = c.events().subscribe();
+    let c = Arc::new(Mutex::new(c));
+    let upkeep = Upkeep::start(&c).unwrap();
+    let mut frame = vec![0; 12 + 60];
+    frame[12..24].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 9]);
+    kernel.device(1, "eth0", |end| end.put(frame).unwrap());
+    let gone = async {
+        while !matches!(
+            monitor.next().await.unwrap().what,
+            EventKind::PortGone { .. }
+        ) {}
+    };
+    tokio::time::timeout(Duration::from_secs(10), gone)
+        .await
+        .expect("the port is found to be gone");
+    let left = names(&mut c.lock().unwrap(), Command::PortList);
+    assert_eq!(left, ["a/eth0", "b/eth0"]);
+    drop(upkeep);
+}
