@@ -4,11 +4,13 @@
 //! touched and nothing is left when the program ends. Host `a` is 198.18.0.1, host `b` is
 //! 198.18.0.2; the machines of an overlay are 198.18.100.1 and 198.18.100.2.
 
+
 mod kernel;
 mod vswitch;
 
 use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use ::vswitch::sys::{Netns, spawn_in};
 use anyhow::{Context as _, Result, bail};
@@ -26,7 +28,7 @@ pub(crate) struct Candidate {
     pub(crate) b: Netns,
     engine: Engine,
     /// The namespaces of the machines; dropped last.
-    _machines: Vec<Netns>,
+    _machines: Vec<Arc<Netns>>,
 }
 
 /// What moves the frames.
@@ -115,8 +117,8 @@ fn veth(here: &Netns, name: &str, there: &Netns, peer: &str) -> Result<()> {
 }
 
 /// Two machines on a veth pair: 198.18.100.1 and 198.18.100.2.
-fn two_machines() -> Result<[Netns; 2]> {
-    let machines = [Netns::create()?, Netns::create()?];
+fn two_machines() -> Result<[Arc<Netns>; 2]> {
+    let machines = [Arc::new(Netns::create()?), Arc::new(Netns::create()?)];
     veth(&machines[0], "under0", &machines[1], "under0")?;
     for (machine, address) in machines.iter().zip(["198.18.100.1/24", "198.18.100.2/24"]) {
         run(machine, "ip", &["address", "add", address, "dev", "under0"])?;

@@ -1,5 +1,7 @@
 //! The kernel's own: its bridge, and its VXLAN device under a bridge.
 
+use std::sync::Arc;
+
 use ::vswitch::sys::Netns;
 use anyhow::{Context as _, Result};
 
@@ -30,7 +32,7 @@ fn join(machine: &Netns, port: &str, host: &Netns, address: &str, mtu: &str) -> 
 impl Candidate {
     /// The kernel's bridge with a veth pair to each host.
     pub(crate) fn kernel_bridge() -> Result<Self> {
-        let machine = Netns::create()?;
+        let machine = Arc::new(Netns::create()?);
         let (a, b) = (Netns::create()?, Netns::create()?);
         bridge(&machine)?;
         join(&machine, "pa", &a, "198.18.0.1/24", "1500")?;

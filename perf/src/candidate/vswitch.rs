@@ -3,6 +3,7 @@
 use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use ::vswitch::sys::{Netns, spawn_in};
 use anyhow::{Context as _, Result, bail};
@@ -21,14 +22,14 @@ pub(crate) struct Program {
 /// A running daemon.
 #[derive(Debug)]
 pub(super) struct Daemon {
-    machine: Netns,
+    machine: Arc<Netns>,
     program: PathBuf,
     process: Child,
     directory: tempfile::TempDir,
 }
 
 impl Daemon {
-    fn start(machine: &Netns, program: &Program) -> Result<Self> {
+    fn start(machine: &Arc<Netns>, program: &Program) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let mut command = Command::new(&program.path);
         command
@@ -50,7 +51,7 @@ impl Daemon {
         }
         std::thread::spawn(move || lines.for_each(drop));
         Ok(Self {
-            machine: machine.clone(),
+            machine: Arc::clone(machine),
             program: program.path.clone(),
             process,
             directory,
@@ -97,7 +98,7 @@ fn socket(directory: &Path) -> PathBuf {
 impl Candidate {
     /// A bridge network with both hosts.
     pub(crate) fn vswitch_bridge(program: &Program) -> Result<Self> {
-        let machine = Netns::create()?;
+        let machine = Arc::new(Netns::create()?);
         let daemon = Daemon::start(&machine, program)?;
         daemon.network(&[])?;
         let (a, b) = (
