@@ -7,7 +7,8 @@
 //! destination, from one socket. A superframe becomes one message or two; small frames of one flow
 //! that follow each other become one as well.
 //!
-//! - **Order**: a datagram joins the last message or begins the next, so nothing overtakes.
+//! - **Order**: a datagram joins the last message or begins the next, so nothing overtakes. A
+//!   superframe joins as a whole, or the receiver would get it in two parts.
 //! - **Fate**: each frame has one. A superframe that became several datagrams shares the fate of
 //!   the first that did not leave.
 //!
@@ -172,6 +173,13 @@ impl Plan {
     fn segments(&mut self, sending: &Sending<'_>, plan: &SegmentPlan<'_>) {
         let cut = &sending.encapsulation.cut;
         let headers = LEN + plan.header_len() - cut.len();
+        let longest = LEN + plan.segment_len(0) - cut.len();
+        if let Some(last) = self.messages.last_mut()
+            && !last.has_room(plan.count(), plan.count() * longest)
+        {
+            // Torn in two it would come out of the tunnel as two.
+            last.open = false;
+        }
         let mut payload_at = plan.header_len();
         for index in 0..plan.count() {
             let start = self.built.len();
@@ -317,8 +325,11 @@ impl Message {
         self.open
             && self.envelope == *envelope
             && length <= self.segment
-            && self.datagrams.len() < MAX_SEGMENTS
-            && self.bytes + length <= MAX_DATAGRAM
+            && self.has_room(1, length)
+    }
+
+    fn has_room(&self, datagrams: usize, bytes: usize) -> bool {
+        self.datagrams.len() + datagrams <= MAX_SEGMENTS && self.bytes + bytes <= MAX_DATAGRAM
     }
 
     /// For [`crate::sys::udp::Outgoing`].

@@ -15,10 +15,10 @@ use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use vswitch_wire::{Coalescer, Head, MacAddr, OffloadSet, Output, VNET_LEN, Vni};
-use vxlan::{Binding, Ecn, Header, Learned, Observed, Refusal, Remark, Reserved, Source};
+use vswitch_wire::{Coalescer, EtherType, Head, Kind, MacAddr, OffloadSet, Output, VNET_LEN, Vni};
+use vxlan::{Binding, Ecn, Header, Inner, Learned, Observed, Refusal, Remark, Reserved, Source};
 
-use super::state::{Shared, State, is_about_neighbours};
+use super::state::{Shared, State, Tunnel, is_about_neighbours};
 use crate::port::{Batch, Drained, MAX_BATCH, PortId, PortLost, PortRx};
 use crate::sys::udp::{Datagrams, RecvRing, drain_errors};
 
@@ -56,12 +56,26 @@ enum Lesson {
 /// Lessons that wait for the lock, at most: whoever sends more of them is not worth it.
 const LESSONS: usize = 64;
 
-/// A frame that was accepted.
+/// Frames that were accepted, in order.
+#[derive(Default)]
 struct Accepted<'a> {
-    port: PortId,
-    frame: Cow<'a, [u8]>,
-    head: Head,
+    frames: Vec<Cow<'a, [u8]>>,
+    runs: Vec<Run<'a>>,
 }
+
+/// Frames, one behind the other, for one port and with the same Ethernet header.
+struct Run<'a> {
+    port: PortId,
+    head: Head,
+    frames: Range<usize>,
+    /// The bytes that decided, of the first of them.
+    decisive: &'a [u8; DECISIVE],
+    peer: IpAddr,
+}
+
+/// VXLAN header, MAC addresses and EtherType. What the engine decides of an untagged frame, it
+/// decides by these and the sender.
+const DECISIVE: usize = vxlan::LEN + vswitch_wire::HEADER_LEN;
 
 impl TrunkRx {
     pub(super) fn new(shared: Arc<Shared>, socket: UdpSocket) -> Self {
@@ -101,7 +115,10 @@ impl TrunkRx {
     fn forward(&mut self, batch: &mut Batch) {
         let now = self.shared.now();
         let portions = self.portions(batch);
-        let mut accepted: Vec<Accepted<'_>> = Vec::with_capacity(MAX_BATCH);
+        let mut accepted = Accepted {
+            frames: Vec::with_capacity(MAX_BATCH),
+            runs: Vec::new(),
+        };
         {
             let state = self.shared.read();
             let mut opener = Opener {
@@ -116,8 +133,8 @@ impl TrunkRx {
                 }
             }
         }
-        for run in accepted.chunk_by(|a, b| a.port == b.port) {
-            deliver(run, &mut self.coalescer, batch);
+        for runs in accepted.runs.chunk_by(|a, b| a.port == b.port) {
+            deliver(runs, &accepted.frames, &mut self.coalescer, batch);
         }
         self.teach(now);
     }
@@ -190,14 +207,31 @@ impl Opener<'_> {
         message: &Datagrams<'a>,
         datagrams: Range<usize>,
         batch: &mut Batch,
-        accepted: &mut Vec<Accepted<'a>>,
+        accepted: &mut Accepted<'a>,
     ) {
         let outer = Ecn::of(message.tos);
-        for datagram in message.iter().take(datagrams.end).skip(datagrams.start) {
-            match self.accept(datagram, message.from, outer) {
-                Ok(frame) => accepted.push(frame),
-                Err(reason) => self.refuse(datagram, reason, batch),
+        let (mut frames, mut bytes) = (0, 0);
+        for datagram in (message.iter().take(datagrams.end)).skip(datagrams.start) {
+            if outer == Ecn::NotEct && accepted.continues(datagram, message.from) {
+                let frame = &datagram[vxlan::LEN..];
+                (frames, bytes) = (frames + 1, bytes + frame.len() as u64);
+                accepted.push(frame);
+            } else if let Err(reason) = self.accept(datagram, message.from, outer, accepted) {
+                self.refuse(datagram, reason, batch);
             }
+        }
+        if frames > 0 {
+            self.count(frames, bytes, accepted, message.from);
+        }
+    }
+
+    /// Counts the frames that continued a run, for the peer that sent them.
+    fn count(&self, frames: u64, bytes: u64, accepted: &Accepted<'_>, from: IpAddr) {
+        let header = accepted.runs.last().map(|run| run.decisive);
+        let vni = header.and_then(|header| Header::parse(header, Reserved::Ignore).ok());
+        let segment = vni.and_then(|(header, _)| self.state.vtep.segment(header.vni));
+        if let Some(peer) = segment.and_then(|segment| segment.peer(from)) {
+            peer.count_received(frames, bytes);
         }
     }
 
@@ -207,43 +241,48 @@ impl Opener<'_> {
         datagram: &'a [u8],
         from: IpAddr,
         outer: Ecn,
-    ) -> Result<Accepted<'a>, Refusal> {
+        accepted: &mut Accepted<'a>,
+    ) -> Result<(), Refusal> {
         let inner = (self.state.vtep).decapsulate(datagram, from, outer, self.now)?;
         let tunnel = self.state.tunnels.get(&inner.vni);
         let tunnel = tunnel.ok_or(Refusal::UnknownVni)?;
         let port = tunnel.port.ok_or(Refusal::UnknownVni)?;
         inner.peer.count_received(1, inner.frame.len() as u64);
-        if self.lessons.len() < LESSONS {
-            match inner.learn {
-                Learned::MustLearn => {
-                    let lesson = Lesson::Station(inner.vni, inner.head.src, inner.peer.addr());
-                    self.lessons.push(lesson);
-                }
-                Learned::Known | Learned::Off => {}
-            }
-            if let Some(neighbours) = &tunnel.neighbours
-                && is_about_neighbours(inner.frame, &inner.head)
-            {
-                let source = Source::Peer(inner.peer.addr());
-                match neighbours.observe(inner.frame, &inner.head, source, self.now) {
-                    Observed::MustLearn(binding) => {
-                        let lesson = Lesson::Neighbour(inner.vni, binding, inner.peer.addr());
-                        self.lessons.push(lesson);
-                    }
-                    Observed::Known | Observed::Nothing => {}
-                }
-            }
-        }
+        self.note(&inner, tunnel);
         let mut frame = Cow::Borrowed(inner.frame);
         match inner.remark {
             Remark::Keep => {}
             Remark::Ect1 | Remark::Ce => inner.remark.apply(frame.to_mut(), &inner.head),
         }
-        Ok(Accepted {
-            port,
-            frame,
-            head: inner.head,
-        })
+        accepted.begin(port, inner.head, datagram, from);
+        accepted.push(frame);
+        Ok(())
+    }
+
+    /// Keeps what a frame taught until the lock can be had.
+    fn note(&mut self, inner: &Inner<'_, '_>, tunnel: &Tunnel) {
+        if self.lessons.len() >= LESSONS {
+            return;
+        }
+        let peer = inner.peer.addr();
+        match inner.learn {
+            Learned::MustLearn => {
+                let lesson = Lesson::Station(inner.vni, inner.head.src, peer);
+                self.lessons.push(lesson);
+            }
+            Learned::Known | Learned::Off => {}
+        }
+        if let Some(neighbours) = &tunnel.neighbours
+            && is_about_neighbours(inner.frame, &inner.head)
+        {
+            match neighbours.observe(inner.frame, &inner.head, Source::Peer(peer), self.now) {
+                Observed::MustLearn(binding) => {
+                    self.lessons
+                        .push(Lesson::Neighbour(inner.vni, binding, peer));
+                }
+                Observed::Known | Observed::Nothing => {}
+            }
+        }
     }
 
     /// Counts a datagram for the network that it was for, or for the underlay.
@@ -262,12 +301,60 @@ impl Opener<'_> {
     }
 }
 
+impl<'a> Accepted<'a> {
+    /// Whether a datagram says what the last one said that was accepted, so that it is as well.
+    #[inline]
+    fn continues(&self, datagram: &[u8], from: IpAddr) -> bool {
+        self.runs.last().is_some_and(|run| {
+            datagram.starts_with(run.decisive)
+                && run.peer == from
+                && run.head.payload == vswitch_wire::HEADER_LEN
+                // Each of these may teach something else.
+                && matches!(run.head.kind, Kind::Ether(kind) if kind != EtherType::ARP)
+                && !is_about_neighbours(&datagram[vxlan::LEN..], &run.head)
+        })
+    }
+
+    /// The next frame begins a run, unless it could have continued the last.
+    fn begin(&mut self, port: PortId, head: Head, datagram: &'a [u8], peer: IpAddr) {
+        // It was decapsulated, so both headers are there.
+        if let Some(decisive) = datagram.first_chunk() {
+            let frames = self.frames.len()..self.frames.len();
+            self.runs.push(Run {
+                port,
+                head,
+                frames,
+                decisive,
+                peer,
+            });
+        }
+    }
+
+    /// The next frame of the last run.
+    #[inline]
+    fn push(&mut self, frame: impl Into<Cow<'a, [u8]>>) {
+        self.frames.push(frame.into());
+        if let Some(run) = self.runs.last_mut() {
+            run.frames.end = self.frames.len();
+        }
+    }
+}
+
 /// Coalesces the frames of one port into the batch.
-fn deliver(run: &[Accepted<'_>], coalescer: &mut Coalescer, batch: &mut Batch) {
-    let [first, ..] = run else { return };
+fn deliver(
+    runs: &[Run<'_>],
+    frames: &[Cow<'_, [u8]>],
+    coalescer: &mut Coalescer,
+    batch: &mut Batch,
+) {
+    let [first, ..] = runs else { return };
+    let frames = &frames[first.frames.start..];
     coalescer.clear();
-    for accepted in run {
-        coalescer.push(&accepted.frame, &accepted.head);
+    for run in runs {
+        let start = first.frames.start;
+        for frame in &frames[run.frames.start - start..run.frames.end - start] {
+            coalescer.push(frame, &run.head);
+        }
     }
     for output in coalescer.finish() {
         let copied = batch.push_for(first.port, |room| {
@@ -278,7 +365,7 @@ fn deliver(run: &[Accepted<'_>], coalescer: &mut Coalescer, batch: &mut Batch) {
                     vnet: header,
                 } => {
                     vnet.copy_from_slice(&header.to_bytes());
-                    let bytes = &run[number].frame;
+                    let bytes = &frames[number];
                     let length = bytes.len().min(frame.len());
                     frame[..length].copy_from_slice(&bytes[..length]);
                     length
@@ -288,7 +375,7 @@ fn deliver(run: &[Accepted<'_>], coalescer: &mut Coalescer, batch: &mut Batch) {
                     let mut end = merged.header.len();
                     frame[..end].copy_from_slice(merged.header);
                     for (number, range) in merged.pieces() {
-                        let piece = &run[number].frame[range];
+                        let piece = &frames[number][range];
                         frame[end..end + piece.len()].copy_from_slice(piece);
                         end += piece.len();
                     }

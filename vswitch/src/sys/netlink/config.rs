@@ -7,6 +7,7 @@ use rtnetlink::{
     Handle, LinkUnspec, RouteMessageBuilder,
     packet_route::{
         address::{AddressAttribute, AddressFlags, AddressHeaderFlags},
+        link::LinkAttribute,
         route::{RouteMessage, RouteScope},
     },
 };
@@ -24,6 +25,8 @@ pub struct LinkConfig {
     pub mac: Option<[u8; 6]>,
     /// Its MTU in bytes, without Ethernet header.
     pub mtu: Option<u32>,
+    /// Longest superframe that the kernel makes for it, in bytes of the IP packet and some.
+    pub gso_max_size: Option<u32>,
     /// The length of its queue in frames; for a TAP also the size of the ring that the switch reads.
     pub txqueuelen: Option<u32>,
     /// Host addresses with their prefix length. One that is there already is fine.
@@ -56,6 +59,7 @@ impl LinkConfig {
             name,
             mac: None,
             mtu: None,
+            gso_max_size: None,
             txqueuelen: None,
             addresses: Vec::new(),
             routes: Vec::new(),
@@ -163,6 +167,10 @@ async fn set_properties(handle: &Handle, index: u32, config: &LinkConfig) -> Res
     if let Some(mtu) = config.mtu {
         message = message.mtu(mtu);
         what.push(format!("MTU {mtu}"));
+    }
+    if let Some(size) = config.gso_max_size {
+        message = message.append_extra_attribute(LinkAttribute::GsoMaxSize(size));
+        what.push(format!("longest superframe {size}"));
     }
     if let Some(len) = config.txqueuelen {
         message = message.txqueuelen(len);

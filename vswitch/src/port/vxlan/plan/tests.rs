@@ -112,6 +112,24 @@ fn a_message_ends_at_a_shorter_datagram_another_envelope_64_of_them_or_64_kib() 
 }
 
 #[test]
+fn a_superframe_is_not_torn_where_it_fits_a_message_of_its_own() {
+    let shape = Shape {
+        gso_size: Some(1000),
+        payload: 40_000,
+        ..Shape::TCP4
+    };
+    let frames = [(); 3].map(|()| shape.build(mac(9), mac(1)));
+    let mut plan = Plan::default();
+    for bytes in &frames {
+        add(&mut plan, bytes, 0, 1 << 16, true);
+    }
+    let counts: Vec<_> = (plan.messages.iter())
+        .map(|message| (message.frames.clone(), message.datagrams.len()))
+        .collect();
+    assert_eq!(counts, [(0..1, 40), (1..2, 40), (2..3, 40)]);
+}
+
+#[test]
 fn what_does_not_fit_the_way_leaves_nothing_behind() {
     let shape = Shape::TCP4;
     let bytes = shape.build(mac(9), mac(1));
