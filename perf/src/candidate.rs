@@ -4,7 +4,6 @@
 //! touched and nothing is left when the program ends. Host `a` is 198.18.0.1, host `b` is
 //! 198.18.0.2; the machines of an overlay are 198.18.100.1 and 198.18.100.2.
 
-
 mod kernel;
 mod vswitch;
 

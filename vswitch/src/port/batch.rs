@@ -17,7 +17,7 @@ use vxlan::Refusal;
 use super::PortId;
 
 /// Most frames in a batch.
-pub const MAX_BATCH: usize = 64;
+pub const MAX_BATCH: usize = 128;
 
 /// Longest frame: an IPv6 packet, whose length field leaves its own header out, behind an Ethernet
 /// header with two VLAN tags. A UDP superframe may be that long.
@@ -30,7 +30,7 @@ const HEADROOM: usize = 64;
 const LARGEST: usize = HEADROOM + VNET_LEN + MAX_FRAME;
 
 /// Two superframes, or [`MAX_BATCH`] ordinary ones.
-const ARENA: usize = 2 * LARGEST + 64 * 1024;
+const ARENA: usize = 4 * LARGEST;
 
 /// Received frames, in order, each with its virtio-net header.
 #[derive(Debug)]
