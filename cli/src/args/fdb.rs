@@ -1,12 +1,14 @@
 //! `vswitch fdb ...`.
 
+use super::values;
 use clap::{Args, Subcommand, ValueEnum};
+use std::net::IpAddr;
 use vswitch_wire::{MacAddr, VlanId};
 
 /// Show and change a network's MAC table (forwarding database, 802.1Q 8.8)
 #[derive(Debug, Subcommand)]
 pub(crate) enum Fdb {
-    /// List the MAC addresses that the switch knows on a network, and behind which port
+    /// List the MAC addresses that the switch knows on a network, and behind which port and peer
     Show {
         /// Name, ID or unique beginning of an ID
         network: String,
@@ -19,7 +21,8 @@ pub(crate) enum Fdb {
 const ADD_EXAMPLES: &str = "\
 Examples:
   vswitch fdb add lan 02:00:5e:10:00:0a web/eth0
-  vswitch fdb add lan 02:00:5e:10:00:0a 3 --sticky";
+  vswitch fdb add lan 02:00:5e:10:00:0a 3 --sticky
+  vswitch fdb add blue 02:00:5e:10:00:0c --remote 198.18.100.2";
 
 /// Enter a MAC address by hand: it does not age
 #[derive(Debug, Args)]
@@ -29,11 +32,15 @@ pub(crate) struct Add {
     pub(crate) network: String,
     /// The address
     pub(crate) mac: MacAddr,
-    /// The port behind which it is: number or SANDBOX/IFNAME, as `port ls` shows them
-    pub(crate) port: String,
+    /// The port behind which it is: number or SANDBOX/IFNAME, as `port ls` shows them; none with --remote
+    #[arg(required_unless_present = "remote")]
+    pub(crate) port: Option<String>,
     /// Let it be learned on no other port
     #[arg(long)]
     pub(crate) sticky: bool,
+    /// It is behind this peer of an overlay network
+    #[arg(long, value_name = "IP", value_parser = values::ip, conflicts_with_all = ["port", "sticky"])]
+    pub(crate) remote: Option<IpAddr>,
     /// In this VLAN only
     #[arg(long, value_name = "VID")]
     pub(crate) vlan: Option<VlanId>,

@@ -2,6 +2,7 @@
 
 mod endpoints;
 mod fdb;
+mod overlay;
 mod shapes;
 mod upkeep;
 
@@ -194,7 +195,7 @@ fn networks_are_refused_for_good_reasons() {
         ..NetworkCreate::default()
     };
     assert_eq!(
-        refusal(&mut c, Command::NetworkCreate(driver("overlay"))).kind,
+        refusal(&mut c, Command::NetworkCreate(driver("macvlan"))).kind,
         ErrorKind::Unavailable
     );
     assert_eq!(
@@ -276,7 +277,8 @@ fn a_sandbox_that_cannot_be_made_leaves_no_pin() {
 fn added(mac: &str, port: &str) -> FdbAdd {
     FdbAdd {
         mac: mac.parse().unwrap(),
-        port: port.to_owned(),
+        port: Some(port.to_owned()),
+        remote: None,
         vlan: None,
         kind: FdbKind::Static,
     }
