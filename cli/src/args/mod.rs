@@ -7,6 +7,7 @@
 pub(crate) mod daemon;
 pub(crate) mod fdb;
 pub(crate) mod network;
+pub(crate) mod peer;
 pub(crate) mod port;
 pub(crate) mod run;
 pub(crate) mod sandbox;
@@ -97,11 +98,14 @@ pub(crate) enum Command {
     Port(port::Port),
     #[command(subcommand)]
     Fdb(fdb::Fdb),
+    #[command(subcommand)]
+    Peer(peer::Peer),
     #[command(after_help = MONITOR_EXAMPLES)]
     /// Print what happens on the switch, a line per event, until Ctrl-C
     ///
     /// Networks and sandboxes that come and go, interfaces that go up and down, MAC addresses that
-    /// are learned, move or age out. With --json each line is one JSON object.
+    /// are learned, move or age out, peers of overlay networks that are heard and lost. With --json
+    /// each line is one JSON object.
     Monitor,
     Completions(tools::Completions),
     Man(tools::Man),

@@ -37,7 +37,25 @@ Examples:
   vswitch network create lan
   vswitch network create lan --subnet 198.18.0.0/24 --gateway 198.18.0.254
   vswitch network create jumbo -o mtu=9000
-  vswitch network create dual --subnet 198.18.1.0/24 --subnet 2001:2:0:1::/64 --ipv6";
+  vswitch network create dual --subnet 198.18.1.0/24 --subnet 2001:2:0:1::/64 --ipv6
+  vswitch network create blue -d overlay -o vni=42 -o peers=198.18.100.2,198.18.100.3 \\
+    --subnet 198.18.50.0/24
+
+Options of the bridge driver:
+  mtu=BYTES ageing=SECONDS max_entries=N learning=on|off relay_reserved=on|off offload=on|off
+
+Options of the overlay driver (VXLAN; vni, dstport and group are the same on all hosts):
+  vni=N               the network's number, 1 to 16777215
+  peers=IP,IP         the other hosts; more with `vswitch peer add`
+  local=IP            this host's address; default: the one from which the first peer is reached
+  dstport=N           UDP port; default 4789
+  group=IP            multicast group for frames that go to many; default: a copy to each peer
+  mtu=BYTES           default: what the underlay leaves, and followed when it changes
+  ttl=N|inherit tos=N|inherit   of the outer packet; default 64 and 0
+  strict=on|off       refuse reserved bits of the VXLAN header; default off
+  learning=on|off     learn behind which peer an address is; default on
+  suppress=on|off     answer ARP and neighbour discovery from what is known; default on
+  ageing=SECONDS max_entries=N offload=on|off";
 
 /// Make a network and print its ID
 #[derive(Debug, Args)]
@@ -46,7 +64,7 @@ pub(crate) struct Create {
     /// The network's name
     pub(crate) name: String,
 
-    /// What the network is made of
+    /// What the network is made of: bridge (this host), overlay (several hosts)
     #[arg(short, long, default_value = "bridge")]
     pub(crate) driver: String,
 

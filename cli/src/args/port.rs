@@ -9,7 +9,8 @@ pub(crate) enum Port {
     ///
     /// RX is what the switch received from the sandbox, TX what it delivered to it, in frames; a
     /// large segment that was left whole counts once. DROPS are the frames from this port that went
-    /// nowhere; `inspect` names the reasons.
+    /// nowhere; `inspect` names the reasons. An overlay network has one port more, of kind vxlan: the
+    /// tunnel to its peers.
     #[command(alias = "list")]
     Ls,
     /// Show ports in full, as JSON

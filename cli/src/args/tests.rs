@@ -67,12 +67,38 @@ fn wrong_words_are_usage_errors_that_say_what_was_expected() {
 }
 
 #[test]
+fn an_entry_is_behind_a_port_or_a_peer() {
+    let mac = "02:00:5e:10:00:01";
+    for (words, expected) in [
+        (&["fdb", "add", "n", mac][..], "<PORT"),
+        (
+            &["fdb", "add", "n", mac, "1", "--remote", "198.18.100.2"],
+            "cannot be used",
+        ),
+        (
+            &["fdb", "add", "n", mac, "--remote", "x"],
+            "expected an IP address",
+        ),
+        (
+            &["peer", "add", "n", "198.18.100"],
+            "expected an IP address",
+        ),
+    ] {
+        let error = wrong(words);
+        assert_eq!(error.exit_code(), 2, "{error}");
+        assert!(error.to_string().contains(expected), "{words:?} -> {error}");
+    }
+}
+
+#[test]
 fn what_is_missing_is_named() {
     for (words, missing) in [
         (&["network", "create"][..], "<NAME>"),
         (&["network", "rm"], "<NETWORK>"),
         (&["sandbox", "exec", "a"], "<CMD>"),
         (&["run", "--", "true"], "--network"),
+        (&["peer", "add", "n"], "<IP>"),
+        (&["peer", "ls"], "<NETWORK>"),
         (&["man"], "<DIR>"),
     ] {
         let error = wrong(words);

@@ -27,6 +27,7 @@ pub(crate) async fn run(context: &Context, command: Fdb) -> anyhow::Result<()> {
             let add = FdbAdd {
                 mac: args.mac,
                 port: args.port,
+                remote: args.remote,
                 vlan: args.vlan,
                 kind,
             };
@@ -81,7 +82,7 @@ fn table(entries: &[FdbEntry], ports: &[PortInfo]) -> String {
         .map(|port| (port.id, port.name.as_str()))
         .collect();
     let none = || "-".to_owned();
-    let mut table = Table::new(["MAC", "VLAN", "PORT", "KIND", "AGE"]);
+    let mut table = Table::new(["MAC", "VLAN", "PORT", "REMOTE", "KIND", "AGE"]);
     for entry in entries {
         table.row([
             entry.mac.to_string(),
@@ -91,6 +92,7 @@ fn table(entries: &[FdbEntry], ports: &[PortInfo]) -> String {
                 // Removed between the two requests.
                 None => id.to_string(),
             }),
+            (entry.remote).map_or_else(none, |remote| remote.to_string()),
             entry.kind.to_string(),
             match entry.kind {
                 FdbKind::Learned => span(Duration::from_secs(entry.age)),
@@ -112,7 +114,7 @@ mod tests {
         let entries: Vec<FdbEntry> = serde_json::from_value(json!([
             {"mac": "02:00:5e:10:00:01", "vlan": null, "port": 1, "remote": null,
              "kind": "learned", "age": 75},
-            {"mac": "02:00:5e:10:00:02", "vlan": 7, "port": 9, "remote": null,
+            {"mac": "02:00:5e:10:00:02", "vlan": 7, "port": 9, "remote": "198.18.100.2",
              "kind": "static", "age": 75},
             {"mac": "02:00:5e:10:00:03", "vlan": null, "port": null, "remote": null,
              "kind": "local", "age": 0}
@@ -126,10 +128,10 @@ mod tests {
         .expect("the promised shape");
         assert_eq!(
             table(&entries, &ports),
-            "MAC                 VLAN   PORT       KIND      AGE\n\
-             02:00:5e:10:00:01   -      1 a/eth0   learned   1m15s\n\
-             02:00:5e:10:00:02   7      9          static    -\n\
-             02:00:5e:10:00:03   -      -          local     -"
+            "MAC                 VLAN   PORT       REMOTE         KIND      AGE\n\
+             02:00:5e:10:00:01   -      1 a/eth0   -              learned   1m15s\n\
+             02:00:5e:10:00:02   7      9          198.18.100.2   static    -\n\
+             02:00:5e:10:00:03   -      -          -              local     -"
         );
     }
 }

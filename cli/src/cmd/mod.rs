@@ -13,6 +13,7 @@ mod demo;
 mod fdb;
 mod monitor;
 mod network;
+mod peer;
 mod port;
 mod process;
 mod run;
@@ -57,6 +58,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Status => done(&global, async |context| status::status(&context).await),
         Command::Network(args) => done(&global, async |c| network::run(&c, args).await),
         Command::Port(args) => done(&global, async |c| port::run(&c, args).await),
+        Command::Peer(args) => done(&global, async |c| peer::run(&c, args).await),
         Command::Fdb(args) => done(&global, async |c| fdb::run(&c, args).await),
         Command::Monitor => done(&global, async |c| monitor::run(&c).await),
     }

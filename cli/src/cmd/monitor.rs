@@ -3,11 +3,12 @@
 use super::Context;
 use crate::{print, table::printable};
 use anyhow::anyhow;
-use std::fmt::Display;
+use std::{fmt::Display, net::IpAddr};
 use vswitch::{
     api::types::{Event, EventKind},
     port::PortId,
 };
+use vswitch_wire::MacAddr;
 
 /// Prints events until Ctrl-C (then all is well) or until the daemon goes (then it is not).
 pub(crate) async fn run(context: &Context) -> anyhow::Result<()> {
@@ -33,12 +34,46 @@ pub(crate) async fn run(context: &Context) -> anyhow::Result<()> {
 
 /// Time, type, then what it is about.
 fn text(event: &Event) -> String {
-    let (kind, about) = match &event.what {
-        EventKind::NetworkCreate { network, id } => ("network-create", named(network, id)),
-        EventKind::NetworkRemove { network, id } => ("network-remove", named(network, id)),
-        EventKind::SandboxCreate { sandbox, id } => ("sandbox-create", named(sandbox, id)),
-        EventKind::SandboxRemove { sandbox, id } => ("sandbox-remove", named(sandbox, id)),
-        EventKind::EndpointConnect {
+    let (kind, about) = (kind(&event.what), about(&event.what));
+    printable(&format!("{} {kind:<19} {about}", event.time))
+}
+
+/// The type, as in JSON.
+fn kind(what: &EventKind) -> &'static str {
+    match what {
+        EventKind::NetworkCreate { .. } => "network-create",
+        EventKind::NetworkRemove { .. } => "network-remove",
+        EventKind::SandboxCreate { .. } => "sandbox-create",
+        EventKind::SandboxRemove { .. } => "sandbox-remove",
+        EventKind::EndpointConnect { .. } => "endpoint-connect",
+        EventKind::EndpointDisconnect { .. } => "endpoint-disconnect",
+        EventKind::PortUp { .. } => "port-up",
+        EventKind::PortDown { .. } => "port-down",
+        EventKind::PortGone { .. } => "port-gone",
+        EventKind::FdbLearned { .. } => "fdb-learned",
+        EventKind::FdbMoved { .. } => "fdb-moved",
+        EventKind::FdbAged { .. } => "fdb-aged",
+        EventKind::PeerAdd { .. } => "peer-add",
+        EventKind::PeerRemove { .. } => "peer-remove",
+        EventKind::PeerHeard { .. } => "peer-heard",
+        EventKind::PeerLost { .. } => "peer-lost",
+        EventKind::NetworkMtu { .. } => "network-mtu",
+        EventKind::Lagged { .. } => "lagged",
+    }
+}
+
+#[expect(
+    clippy::too_many_lines,
+    reason = "a pattern for each event, and nothing else"
+)]
+fn about(what: &EventKind) -> String {
+    use EventKind as E;
+    match what {
+        E::NetworkCreate { network: name, id }
+        | E::NetworkRemove { network: name, id }
+        | E::SandboxCreate { sandbox: name, id }
+        | E::SandboxRemove { sandbox: name, id } => format!("{name} {}", print::short_id(id)),
+        E::EndpointConnect {
             network,
             sandbox,
             port,
@@ -47,56 +82,65 @@ fn text(event: &Event) -> String {
             ipv4,
             ipv6,
         } => {
-            let mut about = link(network, &format!("{sandbox}/{ifname}"), *port);
-            about.push_str(&format!(" {mac}{}{}", address(*ipv4), address(*ipv6)));
-            ("endpoint-connect", about)
+            let link = link(network, &format!("{sandbox}/{ifname}"), *port);
+            format!("{link} {mac}{}{}", address(*ipv4), address(*ipv6))
         }
-        EventKind::EndpointDisconnect {
+        E::EndpointDisconnect {
             network,
             sandbox,
             port,
             ifname,
-        } => {
-            let name = format!("{sandbox}/{ifname}");
-            ("endpoint-disconnect", link(network, &name, *port))
+        } => link(network, &format!("{sandbox}/{ifname}"), *port),
+        E::PortUp {
+            port,
+            name,
+            network,
         }
-        EventKind::PortUp {
+        | E::PortDown {
             port,
             name,
             network,
-        } => ("port-up", link(network, name, *port)),
-        EventKind::PortDown {
-            port,
-            name,
-            network,
-        } => ("port-down", link(network, name, *port)),
-        EventKind::PortGone {
-            port,
-            name,
-            network,
-        } => ("port-gone", link(network, name, *port)),
-        EventKind::FdbLearned { network, mac, port } => {
-            ("fdb-learned", format!("{network} {mac} port {port}"))
         }
-        EventKind::FdbMoved {
+        | E::PortGone {
+            port,
+            name,
+            network,
+        } => link(network, name, *port),
+        E::FdbLearned {
+            network,
+            mac,
+            port,
+            remote,
+        } => learned(network, mac, &port.to_string(), *remote),
+        E::FdbMoved {
             network,
             mac,
             from,
             to,
-        } => ("fdb-moved", format!("{network} {mac} port {from} -> {to}")),
-        EventKind::FdbAged { network, entries } => {
-            ("fdb-aged", format!("{network} {entries} entries"))
+            remote,
+        } => learned(network, mac, &format!("{from} -> {to}"), *remote),
+        E::FdbAged { network, entries } => format!("{network} {entries} entries"),
+        E::PeerAdd { network, peer }
+        | E::PeerRemove { network, peer }
+        | E::PeerHeard { network, peer } => format!("{network} {peer}"),
+        E::PeerLost {
+            network,
+            peer,
+            silent,
+        } => format!("{network} {peer} silent for {silent} s"),
+        E::NetworkMtu {
+            network,
+            mtu,
+            former,
+        } => format!("{network} {former} -> {mtu}"),
+        E::Lagged { lost } => {
+            format!("{lost} events are missing here: this monitor was too slow")
         }
-        EventKind::Lagged { lost } => (
-            "lagged",
-            format!("{lost} events are missing here: this monitor was too slow"),
-        ),
-    };
-    printable(&format!("{} {kind:<19} {about}", event.time))
+    }
 }
 
-fn named(name: &str, id: &str) -> String {
-    format!("{name} {}", print::short_id(id))
+fn learned(network: &str, mac: &MacAddr, port: &str, remote: Option<IpAddr>) -> String {
+    format!("{network} {mac} port {port}{}", address(remote))
 }
 
 fn address(address: Option<impl Display>) -> String {
@@ -136,6 +180,21 @@ mod tests {
                 json!({"sandbox": "a", "port": 3, "ifname": "eth0", "mac": "02:00:5e:10:00:01",
                     "ipv4": "198.18.0.2/24"}),
                 "lan a/eth0 port 3 02:00:5e:10:00:01 198.18.0.2/24",
+            ),
+            (
+                "fdb-learned",
+                json!({"mac": "02:00:5e:10:00:01", "port": 2, "remote": "198.18.100.2"}),
+                "lan 02:00:5e:10:00:01 port 2 198.18.100.2",
+            ),
+            (
+                "peer-lost",
+                json!({"peer": "198.18.100.2", "silent": 300}),
+                "lan 198.18.100.2 silent for 300 s",
+            ),
+            (
+                "network-mtu",
+                json!({"mtu": 1350, "former": 1450}),
+                "lan 1450 -> 1350",
             ),
             ("lagged", json!({"lost": 5}), "5 events"),
         ] {

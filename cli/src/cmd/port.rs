@@ -36,7 +36,7 @@ fn table(ports: &[PortInfo]) -> String {
             port.id.to_string(),
             port.name.clone(),
             port.network.clone(),
-            port.sandbox.clone(),
+            port.sandbox.clone().unwrap_or_else(|| "-".to_owned()),
             port.kind.clone(),
             port.state.to_string(),
             port.mtu.to_string(),

@@ -3,7 +3,7 @@
 use super::Context;
 use crate::print::span;
 use std::time::Duration;
-use vswitch::api::types::{Status, Totals};
+use vswitch::api::types::{Status, Totals, TunnelStatus};
 
 /// `status`.
 pub(crate) async fn status(context: &Context) -> anyhow::Result<()> {
@@ -19,6 +19,7 @@ fn text(status: &Status) -> String {
         run_dir,
         workers,
         totals,
+        tunnels,
         events_lost,
         ..
     } = status;
@@ -39,6 +40,7 @@ fn text(status: &Status) -> String {
         format!("sandboxes   {}", status.sandboxes),
         format!("ports       {}", status.ports),
     ];
+    lines.extend(tunnels.iter().flat_map(tunnel));
     for (reason, frames) in &totals.dropped {
         lines.push(format!("dropped     {frames} {reason}"));
     }
@@ -49,6 +51,25 @@ fn text(status: &Status) -> String {
     }
     lines.push(format!("frames      {}", conservation(totals)));
     lines.join("\n")
+}
+
+/// What there is to say about a tunnel: where it is, and what was dropped that belongs to no network.
+fn tunnel(tunnel: &TunnelStatus) -> Vec<String> {
+    let place = format!("{} port {}", tunnel.local, tunnel.dstport);
+    let networks = match tunnel.networks {
+        1 => "1 network".to_owned(),
+        n => format!("{n} networks"),
+    };
+    let mut line = format!("tunnel      {place}, {networks}");
+    if tunnel.errors > 0 {
+        line.push_str(&format!(", {} errors from the underlay", tunnel.errors));
+    }
+    if !tunnel.segmentation {
+        line.push_str(", the kernel does not cut datagrams (UDP_SEGMENT)");
+    }
+    let drops = (tunnel.drops.iter())
+        .map(|(reason, count)| format!("dropped     {count} {reason}, datagrams to {place}"));
+    std::iter::once(line).chain(drops).collect()
 }
 
 /// `received + replicated = delivered + consumed + dropped`, with the figures.
@@ -76,6 +97,32 @@ pub(crate) fn conservation(totals: &Totals) -> String {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+
+    #[test]
+    fn a_tunnel_is_one_line_and_one_for_each_reason() {
+        let mut status = TunnelStatus {
+            local: [198, 18, 100, 1].into(),
+            dstport: 4789,
+            networks: 1,
+            errors: 0,
+            segmentation: true,
+            drops: BTreeMap::new(),
+        };
+        assert_eq!(
+            tunnel(&status),
+            ["tunnel      198.18.100.1 port 4789, 1 network"]
+        );
+        status.drops.insert("vxlan_no_vni".to_owned(), 7);
+        (status.networks, status.errors, status.segmentation) = (2, 3, false);
+        assert_eq!(
+            tunnel(&status),
+            [
+                "tunnel      198.18.100.1 port 4789, 2 networks, 3 errors from the underlay, \
+                 the kernel does not cut datagrams (UDP_SEGMENT)",
+                "dropped     7 vxlan_no_vni, datagrams to 198.18.100.1 port 4789"
+            ]
+        );
+    }
 
     #[test]
     fn the_line_sums_up_and_owns_to_a_residual() {

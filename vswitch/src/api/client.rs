@@ -3,6 +3,8 @@
 //! HTTP/1.1 by hyper, one connection for each request. All functions are async and need a tokio runtime with I/O
 //! enabled, on which a task of its own moves the bytes of each connection.
 
+mod peers;
+
 use std::path::{Path, PathBuf};
 
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};

@@ -26,6 +26,7 @@ impl IntoResponse for Reply {
             Self::Fdb(body) => Json(body).into_response(),
             Self::FdbStats(body) => Json(body).into_response(),
             Self::Flushed(body) => Json(body).into_response(),
+            Self::Peers(body) => Json(body).into_response(),
             Self::Done => StatusCode::NO_CONTENT.into_response(),
         }
     }

@@ -16,7 +16,9 @@ use serde::de::DeserializeOwned;
 use super::{
     events::{Monitors, watch_events},
     reply::{error, finish},
-    types::{Connect, Disconnect, FdbAdd, FdbFlush, FdbRemove, NetworkCreate, SandboxCreate},
+    types::{
+        Connect, Disconnect, FdbAdd, FdbFlush, FdbRemove, NetworkCreate, PeerRef, SandboxCreate,
+    },
 };
 use crate::control::{Command, ErrorKind, Handle};
 
@@ -51,6 +53,10 @@ pub(super) fn router(handle: Handle, monitors: Monitors) -> Router {
         )
         .route("/v1/networks/{n}/fdb/flush", post(fdb_flush))
         .route("/v1/networks/{n}/fdb/stats", get(fdb_stats))
+        .route(
+            "/v1/networks/{n}/peers",
+            get(peer_list).post(peer_add).delete(peer_remove),
+        )
         .route(
             "/v1/sandboxes",
             get(|State(h): Control| run(h, Command::SandboxList)).post(sandbox_create),
@@ -200,6 +206,26 @@ async fn fdb_flush(
     Asked(flush): Asked<FdbFlush>,
 ) -> Response {
     run(h, Command::FdbFlush { network, flush }).await
+}
+
+async fn peer_list(State(h): Control, Path(network): Path<String>) -> Response {
+    run(h, Command::PeerList { network }).await
+}
+
+async fn peer_add(
+    State(h): Control,
+    Path(network): Path<String>,
+    Asked(peer): Asked<PeerRef>,
+) -> Response {
+    run(h, Command::PeerAdd { network, peer }).await
+}
+
+async fn peer_remove(
+    State(h): Control,
+    Path(network): Path<String>,
+    Asked(peer): Asked<PeerRef>,
+) -> Response {
+    run(h, Command::PeerRemove { network, peer }).await
 }
 
 async fn sandbox_create(State(h): Control, Asked(create): Asked<SandboxCreate>) -> Response {

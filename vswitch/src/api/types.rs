@@ -19,6 +19,9 @@
 //! | `DELETE /v1/networks/{n}/fdb` | [`FdbRemove`] | 204 |
 //! | `POST /v1/networks/{n}/fdb/flush` | [`FdbFlush`] | [`Flushed`] |
 //! | `GET /v1/networks/{n}/fdb/stats` | | [`FdbStats`] |
+//! | `GET /v1/networks/{n}/peers` | | `[`[`PeerInfo`]`]` |
+//! | `POST /v1/networks/{n}/peers` | [`PeerRef`] | 204 |
+//! | `DELETE /v1/networks/{n}/peers` | [`PeerRef`] | 204 |
 //! | `GET /v1/sandboxes` | | `[`[`SandboxSummary`]`]` |
 //! | `POST /v1/sandboxes` | [`SandboxCreate`] | 201 [`Created`] |
 //! | `GET /v1/sandboxes/{n}` | | [`SandboxInspect`] |
@@ -30,13 +33,15 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::control::{
-    command::{Connect, Disconnect, FdbAdd, FdbFlush, FdbRemove, NetworkCreate, SandboxCreate},
+    command::{
+        Connect, Disconnect, FdbAdd, FdbFlush, FdbRemove, NetworkCreate, PeerRef, SandboxCreate,
+    },
     error::ErrorKind,
     view::{
         Connected, ContainerView, Created, Disconnected, Event, EventKind, FdbEntry, FdbKind,
         FdbStats, Flushed, InterfaceView, IpamConfigView, IpamView, LinkState, NetworkInspect,
-        NetworkSummary, PortInfo, Pruned, SandboxInspect, SandboxInterface, SandboxKind,
-        SandboxSummary, Status, Totals, Traffic, WorkerStatus,
+        NetworkSummary, PeerInfo, PortInfo, Pruned, SandboxInspect, SandboxInterface, SandboxKind,
+        SandboxSummary, Status, Totals, Traffic, TunnelStatus, WorkerStatus,
     },
 };
 

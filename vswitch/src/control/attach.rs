@@ -1,7 +1,7 @@
 //! Attaching an endpoint, as a transaction.
 //!
 //! The steps, each of which may fail: look at the sandbox, lease the addresses, choose the MAC, make the device,
-//! configure it, plug it into the switch. What a step made is held by a guard, and guards go in the reverse order: the
+//! configure it, tell the tunnel of an overlay network that the MAC is here, plug it into the switch. What a step made is held by a guard, and guards go in the reverse order: the
 //! device is deleted by dropping its port, the leases are cancelled as if they had never been given. After the last
 //! step nothing can fail any more, so there is no half-made endpoint at any time.
 
@@ -19,10 +19,14 @@ use super::{
     name::ObjectId,
     network::Network,
     options,
+    overlay::{self, Tunnel, Underlays},
     sandbox::Sandbox,
     subnets::Pools,
 };
-use crate::datapath::Switch;
+use crate::{
+    datapath::{Fdb, Flush, Switch},
+    port::vxlan::Underlay,
+};
 
 /// Addresses that are given back unless they are kept.
 struct Leases<'a> {
@@ -87,6 +91,56 @@ impl Drop for Leases<'_> {
     }
 }
 
+/// The tunnel's knowledge that a MAC is of this host, which is taken back unless it is kept.
+struct Local<'a> {
+    underlay: &'a Underlay,
+    tunnel: &'a Tunnel,
+    mac: MacAddr,
+    kept: bool,
+}
+
+impl<'a> Local<'a> {
+    /// Nothing to say without a tunnel.
+    fn tell(
+        underlays: &'a Underlays,
+        tunnel: Option<&'a Tunnel>,
+        mac: MacAddr,
+    ) -> Result<Option<Self>, ControlError> {
+        let found = tunnel.and_then(|tunnel| Some((underlays.get(tunnel.underlay)?, tunnel)));
+        let Some((underlay, tunnel)) = found else {
+            return Ok(None);
+        };
+        (underlay.add_local(tunnel.vni, mac))
+            .map_err(|error| overlay::refused("MAC address", error))?;
+        Ok(Some(Self {
+            underlay,
+            tunnel,
+            mac,
+            kept: false,
+        }))
+    }
+
+    /// The station may have been behind a peer until now: what the network has learned of it is forgotten too.
+    fn keep(mut self, fdb: Option<&Fdb>) {
+        self.kept = true;
+        if let Some(fdb) = fdb {
+            fdb.flush(&Flush {
+                port: Some(self.tunnel.port),
+                mac: Some(self.mac),
+                ..Flush::default()
+            });
+        }
+    }
+}
+
+impl Drop for Local<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.underlay.remove_local(self.tunnel.vni, self.mac);
+        }
+    }
+}
+
 fn lease(
     pool: Option<&mut Pool>,
     network: &str,
@@ -108,14 +162,25 @@ fn lease(
     }
 }
 
+/// What an endpoint is made with.
+#[derive(Debug)]
+pub(super) struct Tools<'a, K: Kernel> {
+    pub(super) kernel: &'a K,
+    pub(super) switch: &'a Switch,
+    pub(super) underlays: &'a Underlays,
+}
+
 /// Makes an endpoint of `network` in `sandbox`, whose namespace is `netns`; `macs` are the MAC addresses in use on the
 /// network. On failure everything is as before.
 ///
 /// # Errors
-/// Whatever refuses: the wishes, the address pools, the kernel, the switch.
+/// Whatever refuses: the wishes, the address pools, the kernel, the tunnel, the switch.
 pub(super) fn attach<K: Kernel>(
-    kernel: &K,
-    switch: &Switch,
+    Tools {
+        kernel,
+        switch,
+        underlays,
+    }: &Tools<'_, K>,
     network: &mut Network,
     (sandbox, netns): (&Sandbox, &K::Netns),
     connect: &Connect,
@@ -152,17 +217,21 @@ pub(super) fn attach<K: Kernel>(
         offload,
         addresses,
         disable_ipv6: ipv6.is_none(),
-        // Who remembers an address is an endpoint: its memory goes with its interface. Without any, the announcement
-        // would only be a frame that is dropped for want of another port.
-        announce: !macs.is_empty(),
+        // Who remembers an address is an endpoint, here or on another host: its memory goes with its interface. Without
+        // any, the announcement would only be a frame that is dropped for want of another port.
+        announce: !macs.is_empty() || relay.tunnel.is_some(),
     };
     let device = kernel.open_device(netns, &spec)?;
     kernel.configure(netns, &spec)?;
     let tx = Arc::downgrade(&device.tx);
+    let local = Local::tell(underlays, relay.tunnel.as_ref(), mac)?;
     let port = switch
         .add_port(relay_id, device)
         .map_err(|error| ControlError::internal(error.to_string()))?;
     leases.keep();
+    if let Some(local) = local {
+        local.keep(switch.fdb(relay_id).as_deref());
+    }
     let (ifname, mtu) = (spec.ifname, options.mtu);
     let sandbox = sandbox.id.clone();
     Ok(Endpoint {
@@ -182,11 +251,21 @@ pub(super) fn attach<K: Kernel>(
 
 /// Removes an endpoint: first the port and with it the device, then the leases, so that no address is given out while
 /// an interface still has it.
-pub(super) fn detach(switch: &Switch, network: Option<&mut Network>, endpoint: &Endpoint) {
+pub(super) fn detach(
+    switch: &Switch,
+    underlays: &Underlays,
+    network: Option<&mut Network>,
+    endpoint: &Endpoint,
+) {
     switch.remove_port(endpoint.port);
     let Some(relay) = network.and_then(|network| network.relay.as_mut()) else {
         return;
     };
+    if let Some(tunnel) = &relay.tunnel
+        && let Some(underlay) = underlays.get(tunnel.underlay)
+    {
+        underlay.remove_local(tunnel.vni, endpoint.mac);
+    }
     if let (Some(net), Some(pool)) = (endpoint.ipv4, &mut relay.pools.v4) {
         pool.release(net.addr().into());
     }

@@ -18,7 +18,7 @@ use vswitch_wire::{MacAddr, VlanId};
 
 use super::view::{
     Connected, Created, Disconnected, FdbEntry, FdbKind, FdbStats, Flushed, NetworkInspect,
-    NetworkSummary, PortInfo, Pruned, SandboxInspect, SandboxSummary, Status,
+    NetworkSummary, PeerInfo, PortInfo, Pruned, SandboxInspect, SandboxSummary, Status,
 };
 
 /// A request to the control plane.
@@ -110,6 +110,25 @@ pub enum Command {
         /// Which ones.
         flush: FdbFlush,
     },
+    /// The peers of an overlay network.
+    PeerList {
+        /// Name, ID or unique ID prefix.
+        network: String,
+    },
+    /// Add a peer to an overlay network.
+    PeerAdd {
+        /// Name, ID or unique ID prefix.
+        network: String,
+        /// Which one.
+        peer: PeerRef,
+    },
+    /// Remove a peer from an overlay network, and forget what is behind it.
+    PeerRemove {
+        /// Name, ID or unique ID prefix.
+        network: String,
+        /// Which one.
+        peer: PeerRef,
+    },
 }
 
 /// The answer to a [`Command`], one variant for each shape.
@@ -143,6 +162,8 @@ pub enum Reply {
     FdbStats(FdbStats),
     /// To [`Command::FdbFlush`].
     Flushed(Flushed),
+    /// To [`Command::PeerList`].
+    Peers(Vec<PeerInfo>),
     /// To the commands that have nothing to tell.
     Done,
 }
@@ -218,15 +239,27 @@ pub struct SandboxCreate {
 pub struct FdbAdd {
     /// A unicast address.
     pub mac: MacAddr,
-    /// Port number (`"3"`) or name (`"web/eth0"`), on this network; absent for a `local` entry, and only then.
+    /// Port number (`"3"`) or name (`"web/eth0"`), on this network; absent for a `local` entry and for one with a
+    /// `remote`, and only then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<String>,
+    /// Peer of an overlay network that the address is behind; such an entry is `static`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<IpAddr>,
     /// VLAN of a VLAN-aware network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vlan: Option<VlanId>,
     /// `static` (default), `sticky` or `local`.
     #[serde(default = "FdbKind::default_added")]
     pub kind: FdbKind,
+}
+
+/// Body of `POST` and `DELETE /v1/networks/{n}/peers`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerRef {
+    /// Address on the underlay.
+    pub ip: IpAddr,
 }
 
 /// Body of `DELETE /v1/networks/{n}/fdb`.

@@ -8,7 +8,9 @@
 //! ([`super::attach`]).
 
 mod networks;
+mod peers;
 mod ports;
+mod remotes;
 mod sandboxes;
 mod upkeep;
 
@@ -28,6 +30,7 @@ use super::{
     kernel::Kernel,
     name::{ObjectId, resolve},
     network::Network,
+    overlay::{Tunnel, Underlays},
     sandbox::Sandbox,
     view::{Status, Totals, WorkerStatus},
 };
@@ -41,6 +44,7 @@ pub struct Controller<K: Kernel> {
     run_dir: PathBuf,
     started: Instant,
     networks: BTreeMap<ObjectId, Network>,
+    underlays: Underlays,
     sandboxes: BTreeMap<ObjectId, Sandbox>,
     endpoints: BTreeMap<PortId, Endpoint>,
     events: EventHub,
@@ -61,6 +65,7 @@ impl<K: Kernel> Controller<K> {
             run_dir: run_dir.to_owned(),
             started: Instant::now(),
             networks: BTreeMap::new(),
+            underlays: Underlays::default(),
             sandboxes: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             events: EventHub::default(),
@@ -123,6 +128,15 @@ impl<K: Kernel> Controller<K> {
             Command::FdbFlush { network, flush } => {
                 Reply::Flushed(self.fdb_flush(&network, &flush)?)
             }
+            Command::PeerList { network } => Reply::Peers(self.peer_list(&network)?),
+            Command::PeerAdd { network, peer } => {
+                self.peer_add(&network, peer.ip)?;
+                Reply::Done
+            }
+            Command::PeerRemove { network, peer } => {
+                self.peer_remove(&network, peer.ip)?;
+                Reply::Done
+            }
         })
     }
 
@@ -145,7 +159,7 @@ impl<K: Kernel> Controller<K> {
             run_dir: self.run_dir.clone(),
             workers: workers.collect(),
             networks: self.networks.len(),
-            ports: self.endpoints.len(),
+            ports: self.endpoints.len() + self.tunnels().count(),
             sandboxes: self.sandboxes.len(),
             totals: Totals {
                 received: tally.rx.frames,
@@ -155,6 +169,13 @@ impl<K: Kernel> Controller<K> {
                 residual: tally.residual().try_into().unwrap_or(i64::MAX),
                 dropped: owned(tally.drops),
             },
+            tunnels: self.underlays.status(|id| {
+                let ours = |tunnel: &&Tunnel| tunnel.underlay == id;
+                self.tunnels()
+                    .map(|(_, tunnel)| tunnel)
+                    .filter(ours)
+                    .count()
+            }),
             events_lost: self.switch.events_lost(),
         }
     }
@@ -195,6 +216,12 @@ impl<K: Kernel> Controller<K> {
             self.sandbox_name(&endpoint.sandbox),
             endpoint.ifname
         )
+    }
+
+    /// The overlay networks with their tunnels.
+    fn tunnels(&self) -> impl Iterator<Item = (&Network, &Tunnel)> {
+        (self.networks.values())
+            .filter_map(|network| Some((network, network.relay.as_ref()?.tunnel.as_ref()?)))
     }
 
     fn endpoints_of_network<'a>(

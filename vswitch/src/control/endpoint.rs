@@ -1,6 +1,10 @@
 //! Endpoints: a TAP inside a sandbox that is a port of a network.
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Weak};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+    sync::Weak,
+};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vswitch_wire::MacAddr;
@@ -130,8 +134,7 @@ pub fn automatic_mac(
     taken: &BTreeSet<MacAddr>,
 ) -> MacAddr {
     if let Some(IpAddr::V4(address)) = address {
-        let [a, b, c, d] = address.octets();
-        let mac = MacAddr::new([0x02, 0x42, a, b, c, d]);
+        let mac = of_ipv4(address);
         if !taken.contains(&mac) {
             return mac;
         }
@@ -151,6 +154,16 @@ pub fn automatic_mac(
         }
         salt += 1;
     }
+}
+
+/// The MAC address of a network's gateway: as an endpoint with its address would have it.
+pub fn gateway_mac(address: Option<Ipv4Addr>) -> MacAddr {
+    of_ipv4(address.unwrap_or(Ipv4Addr::UNSPECIFIED))
+}
+
+fn of_ipv4(address: Ipv4Addr) -> MacAddr {
+    let [a, b, c, d] = address.octets();
+    MacAddr::new([0x02, 0x42, a, b, c, d])
 }
 
 const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;

@@ -9,6 +9,7 @@ use std::{
     collections::BTreeSet,
     fmt::Debug,
     fs, io,
+    net::IpAddr,
     path::{Path, PathBuf},
 };
 
@@ -17,7 +18,10 @@ use vswitch_wire::MacAddr;
 
 use super::{ControlError, sandbox::Place};
 use crate::{
-    port::{Port, tap},
+    port::{
+        Port, PortRx, tap,
+        vxlan::{Underlay, UnderlayError},
+    },
     sys::{IfName, Netns, NetnsId, SysError, TapFactory, netlink},
 };
 
@@ -104,6 +108,33 @@ pub trait Kernel: Send + Debug + 'static {
     /// # Errors
     /// What the kernel refuses.
     fn configure(&self, netns: &Self::Netns, spec: &DeviceSpec) -> Result<(), ControlError>;
+
+    /// Gives an interface another MTU.
+    ///
+    /// # Errors
+    /// No such interface, or what the kernel refuses.
+    fn set_mtu(&self, netns: &Self::Netns, ifname: &IfName, mtu: u16) -> Result<(), ControlError>;
+
+    /// Opens a tunnel's UDP port in the switch's own namespace, with receiving halves for so many workers.
+    ///
+    /// # Errors
+    /// Not this host's address, the port is taken, limits.
+    fn open_underlay(
+        &self,
+        local: IpAddr,
+        port: u16,
+        workers: usize,
+    ) -> Result<(Underlay, Vec<Box<dyn PortRx>>), ControlError>;
+
+    /// The host's own address from which `peer` is reached.
+    ///
+    /// # Errors
+    /// No way to the peer.
+    fn source_for(&self, peer: IpAddr) -> Result<IpAddr, ControlError>;
+
+    /// Longest IP packet that the way from `local` to the UDP port of `peer` takes, in bytes; none when it is not
+    /// known.
+    fn path_mtu(&self, local: IpAddr, peer: IpAddr, port: u16) -> Option<u16>;
 }
 
 /// The Linux that we run on.
@@ -147,6 +178,21 @@ impl From<SysError> for ControlError {
             | SysError::BadDescriptor { .. }
             | SysError::Netlink { .. }
             | SysError::Io { .. } => Self::internal(message),
+        }
+    }
+}
+
+impl From<UnderlayError> for ControlError {
+    fn from(error: UnderlayError) -> Self {
+        let message = format!("underlay: {error}");
+        match error {
+            UnderlayError::InUse { .. } => Self::conflict(message),
+            UnderlayError::NotLocal { .. } => Self::invalid(message),
+            UnderlayError::NoSourcePort { .. } => Self::unavailable(message),
+            UnderlayError::Interfaces(error) => error.into(),
+            UnderlayError::Io { .. } => Self::unavailable(format!(
+                "{message}; check the address, the rights of the daemon and the limits on open files and memory"
+            )),
         }
     }
 }
@@ -233,6 +279,37 @@ impl Kernel for HostKernel {
             ..netlink::LinkConfig::new(spec.ifname.clone())
         };
         Ok(netns.run(|| netlink::configure_link(&config))??)
+    }
+
+    fn set_mtu(&self, netns: &Netns, ifname: &IfName, mtu: u16) -> Result<(), ControlError> {
+        let config = netlink::LinkConfig {
+            mtu: Some(mtu.into()),
+            ..netlink::LinkConfig::new(ifname.clone())
+        };
+        Ok(netns.run(|| netlink::configure_link(&config))??)
+    }
+
+    fn open_underlay(
+        &self,
+        local: IpAddr,
+        port: u16,
+        workers: usize,
+    ) -> Result<(Underlay, Vec<Box<dyn PortRx>>), ControlError> {
+        Ok(Underlay::open(local, port, workers)?)
+    }
+
+    fn source_for(&self, peer: IpAddr) -> Result<IpAddr, ControlError> {
+        Underlay::source_for(peer).map_err(|error| {
+            ControlError::unavailable(format!(
+                "peer {peer}: no way there: {error}; add a route to it, or give this host's address with -o local="
+            ))
+        })
+    }
+
+    fn path_mtu(&self, local: IpAddr, peer: IpAddr, port: u16) -> Option<u16> {
+        Underlay::path_mtu(local, peer, port)
+            .inspect_err(|error| tracing::debug!(%local, %peer, %error, "no path MTU"))
+            .ok()
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `options` | driver options |
 //! | `ipam`, `subnets` | addresses of a subnet; which subnets a network gets |
 //! | `network`, `sandbox`, `endpoint` | the objects and their rules |
+//! | `overlay` | tunnels to other hosts |
 //! | `kernel` | namespaces and devices |
 //! | `attach` | making and removing an endpoint, as a transaction |
 //! | `controller` | the state, the commands, and the upkeep |
@@ -35,6 +36,7 @@ pub mod kernel;
 pub mod name;
 pub mod network;
 pub mod options;
+pub mod overlay;
 pub mod sandbox;
 pub mod stamp;
 pub mod subnets;

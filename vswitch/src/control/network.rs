@@ -13,14 +13,12 @@ use super::{
     command::NetworkCreate,
     ipam::Pool,
     name::{self, ObjectId},
-    options::BridgeOptions,
+    options::{self, OverlayOptions, RelayOptions},
+    overlay::{Tunnel, mtu::MIN_V6},
     subnets::{self, Pools},
     view::{IpamConfigView, IpamView, NetworkSummary},
 };
 use crate::datapath::NetworkId;
-
-/// Smallest MTU of a link that carries IPv6 (RFC 8200 section 5).
-const MIN_MTU_V6: u16 = 1280;
 
 /// Names that exist before anybody makes a network.
 pub const PREDEFINED: [(&str, Driver); 3] = [
@@ -34,6 +32,8 @@ pub const PREDEFINED: [(&str, Driver); 3] = [
 pub enum Driver {
     /// A learning switch on this host.
     Bridge,
+    /// One on several hosts, joined by tunnels.
+    Overlay,
     /// The host's own namespace.
     Host,
     /// Nothing.
@@ -44,6 +44,7 @@ impl fmt::Display for Driver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Bridge => "bridge",
+            Self::Overlay => "overlay",
             Self::Host => "host",
             Self::Null => "null",
         })
@@ -58,14 +59,15 @@ impl Driver {
     fn for_create(text: &str) -> Result<Self, ControlError> {
         match text {
             "" | "bridge" => Ok(Self::Bridge),
-            "overlay" | "macvlan" => Err(ControlError::unavailable(format!(
-                "driver {text}: not built yet; use -d bridge"
+            "overlay" => Ok(Self::Overlay),
+            "macvlan" => Err(ControlError::unavailable(format!(
+                "driver {text}: not built yet; use -d bridge or -d overlay"
             ))),
             "host" | "none" | "null" => Err(ControlError::invalid(format!(
                 "driver {text}: only the predefined network has it; use -d bridge"
             ))),
             _ => Err(ControlError::invalid(format!(
-                "driver {text:?}: unknown; known are bridge (and, not built yet, overlay and macvlan)"
+                "driver {text:?}: unknown; known are bridge and overlay (and, not built yet, macvlan)"
             ))),
         }
     }
@@ -77,9 +79,11 @@ pub struct Relay {
     /// Its number on the switch.
     pub id: NetworkId,
     /// Its options.
-    pub options: BridgeOptions,
+    pub options: RelayOptions,
     /// Its addresses.
     pub pools: Pools,
+    /// The way to other hosts; of overlay networks alone.
+    pub tunnel: Option<Tunnel>,
 }
 
 /// A network.
@@ -103,11 +107,40 @@ pub struct Network {
     pub relay: Option<Relay>,
 }
 
+/// The options of a network to be made, by its driver.
+#[derive(Debug)]
+pub enum DriverOptions {
+    /// All that there is to say.
+    Bridge(RelayOptions),
+    /// What the tunnel is to be; what the underlay has to say is still missing.
+    Overlay(OverlayOptions),
+}
+
+impl DriverOptions {
+    fn parse(driver: Driver, given: &BTreeMap<String, String>) -> Result<Self, ControlError> {
+        match driver {
+            Driver::Bridge => options::bridge::parse(given).map(Self::Bridge),
+            Driver::Overlay => OverlayOptions::parse(given).map(Self::Overlay),
+            Driver::Host | Driver::Null => Err(ControlError::internal(format!(
+                "driver {driver}: has no options; make a network of another driver"
+            ))),
+        }
+    }
+
+    /// The MTU, if it was said.
+    fn mtu(&self) -> Option<u16> {
+        match self {
+            Self::Bridge(options) => Some(options.mtu),
+            Self::Overlay(options) => options.mtu,
+        }
+    }
+}
+
 /// A request that was checked and can become a network.
 #[derive(Debug)]
 pub struct Plan {
     /// Options.
-    pub options: BridgeOptions,
+    pub options: DriverOptions,
     /// Addresses.
     pub pools: Pools,
 }
@@ -144,8 +177,9 @@ pub fn check_new(
 /// Checks everything else, and chooses subnets.
 ///
 /// # Errors
-/// See [`BridgeOptions::parse`] and [`subnets::plan`].
+/// See [`options`] and [`subnets::plan`].
 pub fn plan(
+    driver: Driver,
     create: &NetworkCreate,
     id: &ObjectId,
     others: &[(&str, IpNet)],
@@ -156,12 +190,11 @@ pub fn plan(
             "label {label:?}: empty; write --label KEY=VALUE"
         )));
     }
-    let options = BridgeOptions::parse(&create.options)?;
+    let options = DriverOptions::parse(driver, &create.options)?;
     let pools = subnets::plan(create, id, others, host)?;
-    if pools.v6.is_some() && options.mtu < MIN_MTU_V6 {
+    if let (Some(_), Some(mtu)) = (&pools.v6, options.mtu().filter(|mtu| *mtu < MIN_V6)) {
         return Err(ControlError::invalid(format!(
-            "option mtu: {} is too small for the network's IPv6 subnet; give at least {MIN_MTU_V6} or no IPv6 subnet",
-            options.mtu
+            "option mtu: {mtu} is too small for the network's IPv6 subnet; give at least {MIN_V6} or no IPv6 subnet"
         )));
     }
     Ok(Plan { options, pools })
@@ -261,7 +294,10 @@ mod tests {
             check_new(&create("n", ""), |_| false).unwrap(),
             Driver::Bridge
         );
-        assert_eq!(kind("overlay"), ErrorKind::Unavailable);
+        assert_eq!(
+            check_new(&create("n", "overlay"), |_| false).unwrap(),
+            Driver::Overlay
+        );
         assert_eq!(kind("macvlan"), ErrorKind::Unavailable);
         assert_eq!(kind("host"), ErrorKind::Invalid);
         assert_eq!(kind("vlan9"), ErrorKind::Invalid);
@@ -292,9 +328,9 @@ mod tests {
         let id = ObjectId::from_bytes([1; 32]);
         let mut create = create("n", "");
         create.options.insert("mtu".to_owned(), "1279".to_owned());
-        plan(&create, &id, &[], || Ok(vec![])).unwrap();
+        plan(Driver::Bridge, &create, &id, &[], || Ok(vec![])).unwrap();
         create.ipv6 = true;
-        let error = plan(&create, &id, &[], || Ok(vec![])).unwrap_err();
+        let error = plan(Driver::Bridge, &create, &id, &[], || Ok(vec![])).unwrap_err();
         assert!(error.message.contains("1280"), "{error}");
     }
 }

@@ -2,9 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     num::NonZeroUsize,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU8, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,8 +25,9 @@ use crate::{
     port::{
         Batch, Drained, Port, PortLost, PortRx, PortState,
         memory::{self, MemoryEnd},
+        vxlan::Underlay,
     },
-    sys::NetnsId,
+    sys::{IfName, NetnsId},
 };
 
 /// A step that can be made to fail.
@@ -35,6 +40,11 @@ pub(crate) enum Step {
     InterfaceNames,
     OpenDevice,
     Configure,
+    SetMtu,
+    OpenUnderlay,
+    SourceFor,
+    /// The switch refuses the trunk of an underlay.
+    AddTrunk,
     /// The switch refuses the port, because its descriptor cannot be watched.
     AddPort,
 }
@@ -50,6 +60,8 @@ pub(crate) struct World {
     pub(crate) specs: BTreeMap<(u64, String), DeviceSpec>,
     pub(crate) fail: BTreeSet<Step>,
     pub(crate) host: Vec<IpNet>,
+    /// What path MTUs are known to be, instead of what they are.
+    pub(crate) paths: BTreeMap<IpAddr, u16>,
 }
 
 /// A fake kernel; clones share the world.
@@ -235,6 +247,52 @@ impl Kernel for FakeKernel {
         });
         Ok(())
     }
+
+    fn set_mtu(&self, netns: &u64, ifname: &IfName, mtu: u16) -> Result<(), ControlError> {
+        self.step(Step::SetMtu)?;
+        self.world(|world| {
+            let spec = world.specs.get_mut(&(*netns, ifname.to_string()));
+            spec.unwrap().mtu = mtu;
+        });
+        Ok(())
+    }
+
+    /// A real one: loopback addresses need no rights.
+    fn open_underlay(
+        &self,
+        local: IpAddr,
+        port: u16,
+        workers: usize,
+    ) -> Result<(Underlay, Vec<Box<dyn PortRx>>), ControlError> {
+        self.step(Step::OpenUnderlay)?;
+        let (underlay, halves) = Underlay::open(local, port, workers)?;
+        let broken = self.step(Step::AddTrunk).is_err();
+        let halves = halves.into_iter().map(|inner| -> Box<dyn PortRx> {
+            Box::new(Watched {
+                inner,
+                broken,
+                _alive: Arc::default(),
+            })
+        });
+        Ok((underlay, halves.collect()))
+    }
+
+    fn source_for(&self, peer: IpAddr) -> Result<IpAddr, ControlError> {
+        self.step(Step::SourceFor)?;
+        Underlay::source_for(peer).map_err(|error| ControlError::unavailable(error.to_string()))
+    }
+
+    fn path_mtu(&self, _: IpAddr, peer: IpAddr, _: u16) -> Option<u16> {
+        self.world(|world| world.paths.get(&peer).copied())
+    }
+}
+
+/// A loopback address that no other test has, nor another run of the tests at the same time.
+pub(crate) fn loopback() -> IpAddr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [_, _, high, low] = std::process::id().to_be_bytes();
+    let last = NEXT.fetch_add(1, Ordering::Relaxed);
+    IpAddr::from([127, high.clamp(1, 254), low, last])
 }
 
 /// A controller over a fake kernel and a real switch of one worker, and the kernel to look at.

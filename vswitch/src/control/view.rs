@@ -5,9 +5,11 @@
 
 mod event;
 mod port;
+mod tunnel;
 
 pub use event::{Event, EventKind};
 pub use port::{FdbEntry, FdbKind, FdbStats, LinkState, PortInfo, Traffic};
+pub use tunnel::{PeerInfo, TunnelStatus};
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
@@ -38,6 +40,8 @@ pub struct Status {
     pub sandboxes: usize,
     /// Frame counters of the whole switch.
     pub totals: Totals,
+    /// The UDP ports of overlay networks.
+    pub tunnels: Vec<TunnelStatus>,
     /// Events of the data path that were lost because the control plane was too slow.
     pub events_lost: u64,
 }
@@ -103,7 +107,7 @@ pub struct NetworkSummary {
     pub id: String,
     /// The name.
     pub name: String,
-    /// `bridge`, `host`, `null`, ...
+    /// `bridge`, `overlay`, `host`, `null`.
     pub driver: String,
     /// `local`.
     pub scope: String,
@@ -131,7 +135,7 @@ pub struct NetworkInspect {
     pub created: String,
     /// `local`.
     pub scope: String,
-    /// `bridge`, `host`, `null`, ...
+    /// `bridge`, `overlay`, `host`, `null`.
     pub driver: String,
     /// Whether it has an IPv6 subnet.
     #[serde(rename = "EnableIPv6")]

@@ -39,7 +39,7 @@ pub(super) fn send(port: &PortView, bytes: &[u8], scratch: &mut Scratch, report:
     let header = frame.offload();
     if is_superframe(&header) {
         segment(port, &frame, &header, &head, scratch, report);
-    } else if fits(bytes, port.mtu) {
+    } else if fits(bytes, port.mtu()) {
         complete(port, bytes, &header, scratch, report);
     } else {
         report.too_long += 1;
@@ -80,7 +80,7 @@ fn segment(
         return;
     };
     // The first is the longest.
-    if plan.segment_len(0) > usize::from(port.mtu) + header_len(head) {
+    if plan.segment_len(0) > usize::from(port.mtu()) + header_len(head) {
         report.too_long += 1;
         return;
     }

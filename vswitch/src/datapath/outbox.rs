@@ -76,7 +76,7 @@ fn send(
         let bytes = batch.get(usize::from(index));
         let header = Frame::new(bytes).offload();
         if port.offload.contains(header.required()) {
-            if is_superframe(&header) || offload::fits(bytes, port.mtu) {
+            if is_superframe(&header) || offload::fits(bytes, port.mtu()) {
                 ready[waiting] = bytes;
                 waiting += 1;
             } else {

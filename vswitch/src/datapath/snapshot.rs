@@ -5,7 +5,7 @@
 //! began with it has ended.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 
 use vswitch_wire::OffloadSet;
 
@@ -31,11 +31,21 @@ pub(super) struct Attachment {
 #[derive(Debug)]
 pub struct PortView {
     pub(super) id: PortId,
-    pub(super) mtu: u16,
+    /// See [`Self::mtu`].
+    pub(super) mtu_now: AtomicU16,
     pub(super) offload: OffloadSet,
     pub(super) tx: Arc<dyn PortTx>,
     pub(super) counters: PortCounters,
     pub(super) state: StateCell,
+}
+
+impl PortView {
+    /// Largest payload of an untagged Ethernet frame that may leave here, in bytes. Control changes it
+    /// where the interface's changes.
+    #[inline]
+    pub(super) fn mtu(&self) -> u16 {
+        self.mtu_now.load(Ordering::Relaxed)
+    }
 }
 
 /// A network as the workers see it.

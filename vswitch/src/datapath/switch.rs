@@ -4,6 +4,8 @@
 //! returns only when no worker can touch it any more, so that its device is gone when the caller
 //! goes on.
 
+mod mtu;
+
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::io;
@@ -252,7 +254,7 @@ impl Switch {
         let id = free_port(&state).ok_or(AddPortError::TooMany)?;
         let view = Arc::new(PortView {
             id,
-            mtu: port.mtu,
+            mtu_now: port.mtu.into(),
             offload: port.tx.offload(),
             tx: port.tx,
             counters: PortCounters::new(self.workers.len()),
@@ -376,7 +378,7 @@ impl Switch {
             tally: port.view.counters.read(),
             state: port.view.state.get(),
             offload: port.view.offload,
-            mtu: port.view.mtu,
+            mtu: port.view.mtu(),
         })
     }
 

@@ -24,7 +24,7 @@ use crate::{
             NetworkCreate,
         },
     },
-    control::testing::{FakeKernel, controller},
+    control::testing::{FakeKernel, controller, loopback},
 };
 
 /// A running server.
@@ -159,7 +159,11 @@ async fn every_call_of_the_client_works() {
         Some(ErrorKind::NotFound)
     );
     client.create_network(&lab()).await.unwrap();
-    assert_eq!(client.prune_networks().await.unwrap().networks, ["lab"]);
+    use_peers(&client).await;
+    assert_eq!(
+        client.prune_networks().await.unwrap().networks,
+        ["blue", "lab"]
+    );
     running.stop().await;
     assert!(matches!(
         client.status().await.unwrap_err(),
@@ -167,11 +171,30 @@ async fn every_call_of_the_client_works() {
     ));
 }
 
+async fn use_peers(client: &Client) {
+    let (local, peer) = (loopback(), loopback());
+    let options = [("vni", "42".to_owned()), ("local", local.to_string())];
+    let blue = NetworkCreate {
+        name: "blue".to_owned(),
+        driver: "overlay".to_owned(),
+        options: options.map(|(key, value)| (key.to_owned(), value)).into(),
+        ..NetworkCreate::default()
+    };
+    client.create_network(&blue).await.unwrap();
+    client.add_peer("blue", peer).await.unwrap();
+    assert_eq!(client.peers("blue").await.unwrap()[0].ip, peer);
+    client.remove_peer("blue", peer).await.unwrap();
+    assert!(client.peers("blue").await.unwrap().is_empty());
+    let error = client.add_peer("lab", peer).await.unwrap_err();
+    assert_eq!(error.kind(), Some(ErrorKind::Invalid));
+}
+
 async fn use_fdb(client: &Client) {
     let mac = "02:00:00:00:00:05".parse().unwrap();
     let add = FdbAdd {
         mac,
         port: Some("a/eth0".to_owned()),
+        remote: None,
         vlan: None,
         kind: FdbKind::Sticky,
     };

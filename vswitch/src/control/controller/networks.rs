@@ -11,8 +11,9 @@ use crate::control::{
     endpoint::Endpoint,
     kernel::Kernel,
     name::ObjectId,
-    network::{self, Driver, Network, Plan, Relay, is_predefined},
-    options::BridgeOptions,
+    network::{self, Driver, DriverOptions, Network, Plan, Relay, is_predefined},
+    options::{OverlayOptions, RelayOptions},
+    overlay::{self, TunnelRequest, UnderlayId},
     stamp,
     subnets::Pools,
     view::{ContainerView, Created, EventKind, NetworkInspect, NetworkSummary, Pruned},
@@ -28,10 +29,16 @@ impl<K: Kernel> Controller<K> {
                 ..NetworkCreate::default()
             };
             let relay = match driver {
-                Driver::Bridge => Some(self.plan(&create, &id).unwrap_or_else(|error| {
-                    tracing::warn!(network = name, %error, "no addresses for the predefined network");
-                    Plan { options: BridgeOptions::default(), pools: Pools::default() }
-                })),
+                Driver::Bridge | Driver::Overlay => {
+                    let plan = self.plan(driver, &create, &id).unwrap_or_else(|error| {
+                        tracing::warn!(network = name, %error, "no addresses for the predefined network");
+                        Plan {
+                            options: DriverOptions::Bridge(RelayOptions::default()),
+                            pools: Pools::default(),
+                        }
+                    });
+                    Some(self.relay(plan)?)
+                }
                 Driver::Host | Driver::Null => None,
             };
             self.insert(id, create, driver, relay);
@@ -39,7 +46,12 @@ impl<K: Kernel> Controller<K> {
         Ok(())
     }
 
-    fn plan(&self, create: &NetworkCreate, id: &ObjectId) -> Result<Plan, ControlError> {
+    fn plan(
+        &self,
+        driver: Driver,
+        create: &NetworkCreate,
+        id: &ObjectId,
+    ) -> Result<Plan, ControlError> {
         let others: Vec<(&str, IpNet)> = (self.networks.values())
             .flat_map(|network| {
                 network
@@ -47,7 +59,57 @@ impl<K: Kernel> Controller<K> {
                     .map(|pool| (network.name.as_str(), pool.subnet()))
             })
             .collect();
-        network::plan(create, id, &others, || self.kernel.occupied())
+        network::plan(driver, create, id, &others, || self.kernel.occupied())
+    }
+
+    /// Makes the network on the switch, and its tunnel if it has one; nothing is left on failure.
+    fn relay(&mut self, Plan { options, pools }: Plan) -> Result<Relay, ControlError> {
+        match options {
+            DriverOptions::Bridge(options) => Ok(Relay {
+                id: self.switch.add_network(options.settings),
+                options,
+                pools,
+                tunnel: None,
+            }),
+            DriverOptions::Overlay(options) => self.overlay(options, pools),
+        }
+    }
+
+    fn overlay(&mut self, options: OverlayOptions, pools: Pools) -> Result<Relay, ControlError> {
+        let (vni, underlay) = (
+            options.vni,
+            UnderlayId {
+                local: overlay::local(&self.kernel, &options)?,
+                dstport: options.dstport,
+            },
+        );
+        let taken =
+            (self.tunnels()).find(|(_, tunnel)| (tunnel.underlay, tunnel.vni) == (underlay, vni));
+        if let Some((network, _)) = taken {
+            return Err(ControlError::conflict(format!(
+                "vni {vni}: network {} has it on {} port {}; choose another VNI, or another UDP port with -o dstport=",
+                network.name, underlay.local, underlay.dstport
+            )));
+        }
+        let v6 = pools.v6.is_some();
+        let mtu = overlay::mtu::initial(&self.kernel, underlay, &options.peers, options.mtu, v6)?;
+        let request = TunnelRequest {
+            underlay,
+            vni,
+            automatic_mtu: options.mtu.is_none(),
+            options: overlay::tunnel_options(&options, underlay.local, &pools),
+            peers: options.peers.clone(),
+        };
+        let options = options.relay(mtu);
+        let id = self.switch.add_network(options.settings);
+        let tunnel = (self.underlays).connect(&self.kernel, &self.switch, id, request);
+        let tunnel = tunnel.inspect_err(|_| self.switch.remove_network(id))?;
+        Ok(Relay {
+            id,
+            options,
+            pools,
+            tunnel: Some(tunnel),
+        })
     }
 
     fn insert(
@@ -55,13 +117,8 @@ impl<K: Kernel> Controller<K> {
         id: ObjectId,
         mut create: NetworkCreate,
         driver: Driver,
-        plan: Option<Plan>,
+        relay: Option<Relay>,
     ) {
-        let relay = plan.map(|Plan { options, pools }| Relay {
-            id: self.switch.add_network(options.settings),
-            options,
-            pools,
-        });
         let network = Network {
             id: id.clone(),
             name: mem::take(&mut create.name),
@@ -124,9 +181,10 @@ impl<K: Kernel> Controller<K> {
         let taken = |name: &str| self.networks.values().any(|network| network.name == name);
         let driver = network::check_new(&create, taken)?;
         let id = ObjectId::random()?;
-        let plan = self.plan(&create, &id)?;
+        let plan = self.plan(driver, &create, &id)?;
+        let relay = self.relay(plan)?;
         let name = create.name.clone();
-        self.insert(id.clone(), create, driver, Some(plan));
+        self.insert(id.clone(), create, driver, Some(relay));
         tracing::info!(network = %name, id = id.short(), "network created");
         self.events.publish(EventKind::NetworkCreate {
             network: name.clone(),
@@ -165,6 +223,9 @@ impl<K: Kernel> Controller<K> {
     fn drop_network(&mut self, id: &ObjectId) -> Option<String> {
         let network = self.networks.remove(id)?;
         if let Some(relay) = network.relay {
+            if let Some(tunnel) = relay.tunnel {
+                self.underlays.disconnect(&self.switch, &tunnel);
+            }
             self.switch.remove_network(relay.id);
         }
         tracing::info!(network = %network.name, id = id.short(), "network removed");

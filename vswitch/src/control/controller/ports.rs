@@ -1,6 +1,6 @@
 //! Commands on ports and forwarding databases.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use super::{Controller, owned};
 use crate::{
@@ -9,7 +9,9 @@ use crate::{
         command::{FdbAdd, FdbFlush, FdbRemove},
         endpoint::Endpoint,
         kernel::Kernel,
+        name::ObjectId,
         network::Network,
+        overlay::Tunnel,
         view::{FdbEntry, FdbKind, FdbStats, Flushed, LinkState, PortInfo, Traffic},
     },
     datapath::{self, EntryKind, Fdb, Flush},
@@ -47,12 +49,47 @@ impl From<datapath::Traffic> for Traffic {
     }
 }
 
+/// Whose a port of the switch is.
+#[derive(Clone, Copy)]
+enum Owner<'a> {
+    Endpoint(&'a Endpoint),
+    Tunnel(&'a Network, &'a Tunnel),
+}
+
+impl Owner<'_> {
+    fn port(&self) -> PortId {
+        match self {
+            Self::Endpoint(endpoint) => endpoint.port,
+            Self::Tunnel(_, tunnel) => tunnel.port,
+        }
+    }
+
+    fn network(&self) -> &ObjectId {
+        match self {
+            Self::Endpoint(endpoint) => &endpoint.network,
+            Self::Tunnel(network, _) => &network.id,
+        }
+    }
+}
+
 impl<K: Kernel> Controller<K> {
     pub(super) fn port_list(&self) -> Vec<PortInfo> {
-        self.endpoints
-            .values()
-            .filter_map(|endpoint| self.port_info(endpoint))
-            .collect()
+        let mut owners: Vec<_> = self.owners().collect();
+        owners.sort_by_key(Owner::port);
+        let ports = owners.into_iter();
+        ports.filter_map(|owner| self.port_info(owner)).collect()
+    }
+
+    fn owners(&self) -> impl Iterator<Item = Owner<'_>> {
+        let tunnels = (self.tunnels()).map(|(network, tunnel)| Owner::Tunnel(network, tunnel));
+        self.endpoints.values().map(Owner::Endpoint).chain(tunnels)
+    }
+
+    fn owner_name(&self, owner: &Owner<'_>) -> String {
+        match owner {
+            Owner::Endpoint(endpoint) => self.port_name(endpoint),
+            Owner::Tunnel(network, tunnel) => format!("{}/{}", network.name, tunnel.ifname()),
+        }
     }
 
     pub(super) fn port_inspect(&self, reference: &str) -> Result<PortInfo, ControlError> {
@@ -60,16 +97,28 @@ impl<K: Kernel> Controller<K> {
             .ok_or_else(|| ControlError::not_found(format!("port {reference}: it has just gone")))
     }
 
-    fn port_info(&self, endpoint: &Endpoint) -> Option<PortInfo> {
-        let stats = self.switch.port_stats(endpoint.port)?;
+    fn port_info(&self, owner: Owner<'_>) -> Option<PortInfo> {
+        let stats = self.switch.port_stats(owner.port())?;
+        let (kind, sandbox, mtu, state) = match owner {
+            Owner::Endpoint(endpoint) => {
+                let sandbox = self.sandbox_name(&endpoint.sandbox);
+                let state = endpoint.state(stats.state);
+                ("tap", Some(sandbox), stats.mtu, state)
+            }
+            // The tunnel measures by the way to each peer.
+            Owner::Tunnel(network, _) => {
+                let mtu = network.relay.as_ref()?.options.mtu;
+                ("vxlan", None, mtu, stats.state)
+            }
+        };
         Some(PortInfo {
-            id: endpoint.port,
-            name: self.port_name(endpoint),
-            network: self.network_name(&endpoint.network),
-            sandbox: self.sandbox_name(&endpoint.sandbox),
-            kind: "tap".to_owned(),
-            state: LinkState::from(endpoint.state(stats.state)),
-            mtu: stats.mtu.into(),
+            id: owner.port(),
+            name: self.owner_name(&owner),
+            network: self.network_name(owner.network()),
+            sandbox,
+            kind: kind.to_owned(),
+            state: LinkState::from(state),
+            mtu: mtu.into(),
             offload: stats.offload.to_string(),
             rx: stats.tally.rx.into(),
             tx: stats.tally.tx.into(),
@@ -77,34 +126,31 @@ impl<K: Kernel> Controller<K> {
         })
     }
 
-    /// The endpoint that a number or `SANDBOX/IFNAME` means.
-    fn port(&self, reference: &str) -> Result<&Endpoint, ControlError> {
-        let by_number = |number| self.endpoints.get(&PortId::new(number));
-        let by_name = || {
-            self.endpoints
-                .values()
-                .find(|endpoint| self.port_name(endpoint) == reference)
-        };
-        (reference.parse().ok().and_then(by_number)).or_else(by_name).ok_or_else(|| {
+    /// The port that a number or a name means.
+    fn port(&self, reference: &str) -> Result<Owner<'_>, ControlError> {
+        let number = reference.parse().ok().map(PortId::new);
+        let by_number = number.and_then(|number| self.owners().find(|o| o.port() == number));
+        let by_name = || (self.owners()).find(|owner| self.owner_name(owner) == reference);
+        by_number.or_else(by_name).ok_or_else(|| {
             ControlError::not_found(format!(
                 "port {reference:?}: no such port; give the number or SANDBOX/IFNAME, `vswitch port ls` lists them"
             ))
         })
     }
 
-    fn port_on(&self, network: &Network, reference: &str) -> Result<PortId, ControlError> {
-        let endpoint = self.port(reference)?;
-        if endpoint.network != network.id {
+    fn port_on(&self, network: &Network, reference: &str) -> Result<Owner<'_>, ControlError> {
+        let owner = self.port(reference)?;
+        if *owner.network() != network.id {
             return Err(ControlError::invalid(format!(
                 "port {reference}: on network {}, not on {}; name a port of the same network",
-                self.network_name(&endpoint.network),
+                self.network_name(owner.network()),
                 network.name
             )));
         }
-        Ok(endpoint.port)
+        Ok(owner)
     }
 
-    fn fdb(&self, network: &Network) -> Result<Arc<Fdb>, ControlError> {
+    pub(super) fn fdb(&self, network: &Network) -> Result<Arc<Fdb>, ControlError> {
         self.switch.fdb(network.relay()?.id).ok_or_else(|| {
             ControlError::internal(format!(
                 "network {}: not on the switch; remove it and make it again",
@@ -114,14 +160,18 @@ impl<K: Kernel> Controller<K> {
     }
 
     pub(super) fn fdb_show(&self, network: &str) -> Result<Vec<FdbEntry>, ControlError> {
-        let fdb = self.fdb(self.network(network)?)?;
+        let network = self.network(network)?;
+        let fdb = self.fdb(network)?;
+        let (tunnel, remotes) = self.remotes(network).unzip();
+        let remotes = remotes.unwrap_or_default();
         let mut entries = fdb.entries(self.switch.now());
         entries.sort_by_key(|entry| (entry.vlan.map(|vlan| vlan.get()), entry.mac));
         let view = entries.into_iter().map(|entry| FdbEntry {
             mac: entry.mac,
             vlan: entry.vlan,
             port: entry.port,
-            remote: None::<IpAddr>,
+            remote: (entry.port.filter(|port| Some(*port) == tunnel))
+                .and_then(|_| remotes.get(&entry.mac).copied()),
             kind: entry.kind.into(),
             age: entry.age.as_secs(),
         });
@@ -152,9 +202,13 @@ impl<K: Kernel> Controller<K> {
                 network.name
             )));
         }
+        if let Some(peer) = add.remote {
+            return self.add_remote(network, &fdb, add, peer);
+        }
         let port = self.port_to_add(network, add)?;
         fdb.add(add.mac, None, port, add.kind.into(), self.switch.now())
             .map_err(|error| ControlError::invalid(error.to_string()))?;
+        self.forget_remote(network, add.mac);
         self.wake_ageing();
         Ok(())
     }
@@ -162,9 +216,14 @@ impl<K: Kernel> Controller<K> {
     /// The port of an entry that is added by hand.
     fn port_to_add(&self, network: &Network, add: &FdbAdd) -> Result<PortId, ControlError> {
         match (add.kind, &add.port) {
-            (FdbKind::Static | FdbKind::Sticky, Some(port)) => self.port_on(network, port),
+            (FdbKind::Static | FdbKind::Sticky, Some(port)) => match self.port_on(network, port)? {
+                Owner::Endpoint(endpoint) => Ok(endpoint.port),
+                Owner::Tunnel(..) => Err(ControlError::invalid(format!(
+                    "port {port}: leads to all peers; say which one with --remote IP instead"
+                ))),
+            },
             (FdbKind::Static | FdbKind::Sticky, None) => Err(ControlError::invalid(format!(
-                "entry {}: no port; give the number or SANDBOX/IFNAME, or make it local",
+                "entry {}: no port; give the number or SANDBOX/IFNAME, or a remote, or make it local",
                 add.mac
             ))),
             // The table wants a number and makes nothing of it.
@@ -181,7 +240,8 @@ impl<K: Kernel> Controller<K> {
 
     pub(super) fn fdb_remove(&self, network: &str, remove: &FdbRemove) -> Result<(), ControlError> {
         let network = self.network(network)?;
-        if self.fdb(network)?.remove(remove.mac, remove.vlan) {
+        let gone = self.fdb(network)?.remove(remove.mac, remove.vlan);
+        if (remove.vlan.is_none() && self.forget_remote(network, remove.mac)) || gone {
             return Ok(());
         }
         let name = &network.name;
@@ -207,8 +267,10 @@ impl<K: Kernel> Controller<K> {
             .port
             .as_deref()
             .map(|port| self.port_on(network, port))
-            .transpose()?;
+            .transpose()?
+            .map(|owner| owner.port());
         let kind = flush.kind.map(EntryKind::from);
+        self.flush_remotes(network, port, flush);
         Ok(Flushed {
             flushed: fdb.flush(&Flush {
                 port,

@@ -6,7 +6,7 @@ use super::{Controller, vanished};
 use crate::{
     control::{
         ControlError,
-        attach::{attach, detach},
+        attach::{Tools, attach, detach},
         command::Connect,
         endpoint::Endpoint,
         kernel::Kernel,
@@ -163,6 +163,7 @@ impl<K: Kernel> Controller<K> {
     ) -> Result<Connected, ControlError> {
         let network_id = self.network_id(network)?;
         self.network(network)?.relay()?;
+        self.follow_mtu(&network_id);
         let (sandbox, netns) = self.open_sandbox(&connect.sandbox)?;
         if self
             .endpoints_of_sandbox(&sandbox.id)
@@ -182,14 +183,12 @@ impl<K: Kernel> Controller<K> {
             .networks
             .get_mut(&network_id)
             .ok_or_else(|| vanished("network", network))?;
-        let endpoint = attach(
-            &self.kernel,
-            &self.switch,
-            target,
-            (&sandbox, &netns),
-            connect,
-            &macs,
-        )?;
+        let tools = Tools {
+            kernel: &self.kernel,
+            switch: &self.switch,
+            underlays: &self.underlays,
+        };
+        let endpoint = attach(&tools, target, (&sandbox, &netns), connect, &macs)?;
         let network = target.name.clone();
         let name = sandbox.name.clone();
         if !self.sandboxes.contains_key(&sandbox.id) {
@@ -245,6 +244,7 @@ impl<K: Kernel> Controller<K> {
         };
         detach(
             &self.switch,
+            &self.underlays,
             self.networks.get_mut(&endpoint.network),
             &endpoint,
         );

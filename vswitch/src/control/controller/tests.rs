@@ -2,6 +2,7 @@
 
 mod endpoints;
 mod fdb;
+mod overlay;
 mod shapes;
 mod upkeep;
 
@@ -195,7 +196,7 @@ fn networks_are_refused_for_good_reasons() {
         ..NetworkCreate::default()
     };
     assert_eq!(
-        refusal(&mut c, Command::NetworkCreate(driver("overlay"))).kind,
+        refusal(&mut c, Command::NetworkCreate(driver("macvlan"))).kind,
         ErrorKind::Unavailable
     );
     assert_eq!(
@@ -278,6 +279,7 @@ fn added(mac: &str, port: &str) -> FdbAdd {
     FdbAdd {
         mac: mac.parse().unwrap(),
         port: Some(port.to_owned()),
+        remote: None,
         vlan: None,
         kind: FdbKind::Static,
     }

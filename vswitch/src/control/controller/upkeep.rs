@@ -23,7 +23,7 @@ use crate::{
         name::ObjectId,
         view::{EventKind, SandboxKind},
     },
-    datapath::{Fdb, NetworkId, SwitchEvent},
+    datapath::{Ageing, Fdb, NetworkId, SwitchEvent},
     port::{PortId, PortState},
 };
 
@@ -39,9 +39,14 @@ impl<K: Kernel> Controller<K> {
     pub fn on_switch_event(&mut self, event: SwitchEvent) {
         match event {
             SwitchEvent::Learned { network, mac, port } => {
+                let remote = self.remote_of_event(network, mac, port);
                 if let Some(network) = self.watched_relay(network) {
-                    self.events
-                        .publish(EventKind::FdbLearned { network, mac, port });
+                    self.events.publish(EventKind::FdbLearned {
+                        network,
+                        mac,
+                        port,
+                        remote,
+                    });
                 }
             }
             SwitchEvent::Moved {
@@ -50,12 +55,14 @@ impl<K: Kernel> Controller<K> {
                 from,
                 to,
             } => {
+                let remote = self.remote_of_event(network, mac, to);
                 if let Some(network) = self.watched_relay(network) {
                     self.events.publish(EventKind::FdbMoved {
                         network,
                         mac,
                         from,
                         to,
+                        remote,
                     });
                 }
             }
@@ -163,10 +170,11 @@ impl<K: Kernel> Controller<K> {
         }
     }
 
-    /// Removes entries past their age, and tells how long to wait for the next time; none when nothing ages.
-    pub(super) fn sweep(&self) -> Option<Duration> {
+    /// Removes entries past their age, and looks after peers; tells how long to wait for the next time, none when nothing
+    /// ages.
+    pub(super) fn sweep(&mut self) -> Option<Duration> {
         let now = self.switch.now();
-        let mut next: Option<Duration> = None;
+        let mut next = self.sweep_tunnels();
         for network in self.networks.values() {
             let Some(relay) = &network.relay else {
                 continue;
@@ -182,8 +190,7 @@ impl<K: Kernel> Controller<K> {
                 });
             }
             if ages(&fdb, now) {
-                let tenth = Duration::from_secs(relay.options.settings.ageing.secs().into()) / 10;
-                let wait = tenth.clamp(SWEEP.0, SWEEP.1);
+                let wait = between_sweeps(relay.options.settings.ageing);
                 next = Some(next.map_or(wait, |next| next.min(wait)));
             }
         }
@@ -239,6 +246,12 @@ impl<K: Kernel> Controller<K> {
             tracing::warn!(warning, "while shutting down");
         }
     }
+}
+
+/// How long to wait for the next sweep of what has this ageing time.
+pub(super) fn between_sweeps(ageing: Ageing) -> Duration {
+    let tenth = Duration::from_secs(ageing.secs().into()) / 10;
+    tenth.clamp(SWEEP.0, SWEEP.1)
 }
 
 /// Whether the table holds something that a later sweep may remove.

@@ -1,5 +1,7 @@
 //! Events as they are told.
 
+use std::net::IpAddr;
+
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use vswitch_wire::MacAddr;
@@ -117,6 +119,9 @@ pub enum EventKind {
         mac: MacAddr,
         /// Port number.
         port: PortId,
+        /// The peer that it is behind, where the port is a tunnel.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remote: Option<IpAddr>,
     },
     /// A station moved from one port to another.
     FdbMoved {
@@ -128,6 +133,9 @@ pub enum EventKind {
         from: PortId,
         /// New port.
         to: PortId,
+        /// The peer that it is behind, where the new port is a tunnel.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remote: Option<IpAddr>,
     },
     /// Entries aged out.
     FdbAged {
@@ -135,6 +143,45 @@ pub enum EventKind {
         network: String,
         /// How many.
         entries: usize,
+    },
+    /// A peer was added to an overlay network by hand.
+    PeerAdd {
+        /// Network.
+        network: String,
+        /// Address on the underlay.
+        peer: IpAddr,
+    },
+    /// A peer was removed from an overlay network by hand.
+    PeerRemove {
+        /// Network.
+        network: String,
+        /// Address on the underlay.
+        peer: IpAddr,
+    },
+    /// A peer was heard for the first time, or again after it was lost.
+    PeerHeard {
+        /// Network.
+        network: String,
+        /// Address on the underlay.
+        peer: IpAddr,
+    },
+    /// A peer was silent for longer than the network's ageing time.
+    PeerLost {
+        /// Network.
+        network: String,
+        /// Address on the underlay.
+        peer: IpAddr,
+        /// Seconds since it was heard.
+        silent: u32,
+    },
+    /// The MTU of an overlay network followed that of the underlay.
+    NetworkMtu {
+        /// Network.
+        network: String,
+        /// Bytes that its interfaces have now.
+        mtu: u16,
+        /// Bytes that they had.
+        former: u16,
     },
     /// This monitor was too slow: that many events are missing here.
     Lagged {

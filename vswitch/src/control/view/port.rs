@@ -53,13 +53,13 @@ pub struct Traffic {
 pub struct PortInfo {
     /// Number of the port.
     pub id: PortId,
-    /// `SANDBOX/IFNAME`; as good as the number wherever a port is to be named.
+    /// `SANDBOX/IFNAME`, or `NETWORK/vxlanVNI` of a tunnel; as good as the number wherever a port is to be named.
     pub name: String,
     /// Name of the network.
     pub network: String,
-    /// Name of the sandbox.
-    pub sandbox: String,
-    /// `tap`.
+    /// Name of the sandbox; none of a tunnel.
+    pub sandbox: Option<String>,
+    /// `tap` or `vxlan`.
     pub kind: String,
     /// State of the link.
     pub state: LinkState,
@@ -67,9 +67,9 @@ pub struct PortInfo {
     pub mtu: u32,
     /// `csum,tso4,...` or `off`.
     pub offload: String,
-    /// From the sandbox into the switch.
+    /// From the sandbox, or from peers, into the switch.
     pub rx: Traffic,
-    /// From the switch into the sandbox.
+    /// From the switch into the sandbox, or to peers.
     pub tx: Traffic,
     /// Dropped frames by reason, only reasons that occurred.
     pub drops: BTreeMap<String, u64>,

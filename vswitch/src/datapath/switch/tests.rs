@@ -57,7 +57,7 @@ fn fill(switch: &Switch, network: NetworkId) {
     while let Some(id) = free_port(&state) {
         let view = Arc::new(PortView {
             id,
-            mtu: port.mtu,
+            mtu_now: port.mtu.into(),
             offload: OffloadSet::NONE,
             tx: Arc::clone(&port.tx),
             counters: PortCounters::new(switch.workers.len()),

@@ -125,7 +125,7 @@ impl Bench {
         let id = PortId::new(number);
         let view = Arc::new(PortView {
             id,
-            mtu,
+            mtu_now: mtu.into(),
             offload,
             tx: Arc::clone(&far) as Arc<dyn PortTx>,
             counters: PortCounters::new(1),

@@ -150,7 +150,8 @@ async fn the_upkeep_tells_monitors_and_ends() {
         EventKind::FdbLearned {
             network: "lab".to_owned(),
             mac,
-            port
+            port,
+            remote: None
         }
     );
     kernel.kill(42);
