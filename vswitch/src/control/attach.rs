@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     datapath::{Fdb, Flush, Switch},
-    port::vxlan::Underlay,
+    port::vxlan::{Underlay, longest_superframe},
 };
 
 /// Addresses that are given back unless they are kept.
@@ -214,6 +214,7 @@ pub(super) fn attach<K: Kernel>(
         ifname,
         mac,
         mtu: options.mtu,
+        gso_max_size: (relay.tunnel.as_ref()).map(|_| longest_superframe(options.mtu)),
         offload,
         addresses,
         disable_ipv6: ipv6.is_none(),

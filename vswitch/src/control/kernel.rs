@@ -20,7 +20,7 @@ use super::{ControlError, sandbox::Place};
 use crate::{
     port::{
         Port, PortRx, tap,
-        vxlan::{Underlay, UnderlayError},
+        vxlan::{Underlay, UnderlayError, longest_superframe},
     },
     sys::{IfName, Netns, NetnsId, SysError, TapFactory, netlink},
 };
@@ -34,6 +34,8 @@ pub struct DeviceSpec {
     pub mac: MacAddr,
     /// Bytes.
     pub mtu: u16,
+    /// Longest super-frame, where it is not for the kernel to say.
+    pub gso_max_size: Option<u32>,
     /// Super-frames and partial checksums pass.
     pub offload: bool,
     /// Addresses with prefix lengths.
@@ -109,7 +111,7 @@ pub trait Kernel: Send + Debug + 'static {
     /// What the kernel refuses.
     fn configure(&self, netns: &Self::Netns, spec: &DeviceSpec) -> Result<(), ControlError>;
 
-    /// Gives an interface another MTU.
+    /// Gives an interface on an overlay network another MTU.
     ///
     /// # Errors
     /// No such interface, or what the kernel refuses.
@@ -272,6 +274,7 @@ impl Kernel for HostKernel {
         let config = netlink::LinkConfig {
             mac: Some(spec.mac.octets()),
             mtu: Some(spec.mtu.into()),
+            gso_max_size: spec.gso_max_size,
             addresses: spec.addresses.clone(),
             up: true,
             disable_ipv6: spec.disable_ipv6,
@@ -284,6 +287,7 @@ impl Kernel for HostKernel {
     fn set_mtu(&self, netns: &Netns, ifname: &IfName, mtu: u16) -> Result<(), ControlError> {
         let config = netlink::LinkConfig {
             mtu: Some(mtu.into()),
+            gso_max_size: Some(longest_superframe(mtu)),
             ..netlink::LinkConfig::new(ifname.clone())
         };
         Ok(netns.run(|| netlink::configure_link(&config))??)

@@ -186,15 +186,15 @@ mod tests {
     #[test]
     fn frames_pass_both_ways_in_order() {
         let (mut port, end) = pair(1500, OffloadSet::NONE).unwrap();
-        for byte in 0..100 {
+        for byte in 0..200 {
             end.put(vec![byte; 20]).unwrap();
         }
         let mut batch = Batch::new();
         assert_eq!(port.rx.recv(&mut batch), Ok(Drained::No));
-        assert_eq!((batch.len(), batch.get(63)), (64, &[63; 20][..]));
+        assert_eq!((batch.len(), batch.get(127)), (128, &[127; 20][..]));
         batch.clear();
         assert_eq!(port.rx.recv(&mut batch), Ok(Drained::Yes));
-        assert_eq!((batch.len(), batch.get(35)), (36, &[99; 20][..]));
+        assert_eq!((batch.len(), batch.get(71)), (72, &[199; 20][..]));
 
         let report = report_of(&port, &[&[1; 20], &[2; 20]]);
         assert_eq!((report.frames, report.bytes), (2, 16));

@@ -40,6 +40,7 @@ use vswitch_wire::{MacAddr, Vni};
 use vxlan::{ConfigError, Gateway, Limits, Refusal, Remote, SegmentConfig, Traffic, Vtep};
 
 use super::{Port, PortId, PortRx};
+use crate::sys::udp;
 use receive::TrunkRx;
 use send::TunnelTx;
 pub use sockets::UnderlayError;
@@ -56,6 +57,21 @@ pub const fn overhead(underlay: IpAddr) -> u16 {
         IpAddr::V4(_) => 20 + 8 + 8 + 14,
         IpAddr::V6(_) => 40 + 8 + 8 + 14,
     }
+}
+
+/// Longest superframe that an endpoint with this MTU, in bytes, should be given (`gso_max_size`), so
+/// that the segments of one fit one UDP_SEGMENT send: in two, both ends pay twice.
+#[must_use]
+pub fn longest_superframe(mtu: u16) -> u32 {
+    // What the kernel takes off for headers (MAX_TCP_HEADER), and IPv6 and TCP with timestamps.
+    const RESERVE: usize = 321;
+    const HEADERS: usize = 40 + 32;
+    let mtu = usize::from(mtu);
+    let segments = (udp::MAX_DATAGRAM / (mtu + 14 + 8)).min(udp::MAX_SEGMENTS);
+    let payload = mtu.saturating_sub(HEADERS);
+    // Half a segment more, or rounding would cost one.
+    let longest = segments * payload + payload / 2 + RESERVE;
+    u32::try_from(longest).unwrap_or(u32::MAX).min(65_536)
 }
 
 /// A UDP port with a VXLAN tunnel endpoint behind it.

@@ -430,3 +430,21 @@ fn the_kernel_says_where_datagrams_leave_from_and_how_long_they_may_be() {
     );
     assert!(Underlay::path_mtu(here, there, PORT).unwrap() >= 16_384);
 }
+
+#[test]
+fn a_superframe_of_the_longest_kind_fits_one_datagram() {
+    for mtu in [1280u16, 1430, 1450, 8950] {
+        // tcp_tso_autosize: whole segments of what the device takes but for MAX_TCP_HEADER.
+        for headers in [52, 72] {
+            let payload = u32::from(mtu) - headers;
+            let segments = (longest_superframe(mtu) - 321) / payload;
+            let datagrams = segments as usize * (usize::from(mtu) + 22);
+            assert!(segments <= 64 && datagrams <= udp::MAX_DATAGRAM, "{mtu}");
+            let one_more = (segments + 2) as usize * (usize::from(mtu) + 22);
+            assert!(
+                segments >= 63 || one_more > udp::MAX_DATAGRAM,
+                "{mtu}: {segments}"
+            );
+        }
+    }
+}
