@@ -15,3 +15,4 @@ mod readme;
 mod relay;
 mod sys;
 mod throughput;
+mod underlay;

@@ -10,6 +10,7 @@
 //! - Tests run in parallel threads. Those that measure hold the machine alone (see [`guard`]).
 
 pub mod bench;
+pub mod capture;
 pub mod cli;
 pub mod daemon;
 pub mod deadline;
@@ -17,7 +18,9 @@ pub mod frames;
 pub mod guard;
 pub mod http;
 pub mod icmp;
+pub mod ip;
 pub mod iperf;
+pub mod kernel_vtep;
 pub mod lab;
 mod leftovers;
 pub mod monitor;
@@ -25,13 +28,18 @@ pub mod pattern;
 pub mod procfs;
 pub mod sandbox;
 pub mod sniffer;
+mod tcpdump;
 pub mod transfer;
 pub mod udp;
+pub mod underlay;
 mod world;
 
+pub use capture::Capture;
 pub use cli::Output;
 pub use deadline::{Must, eventually};
+pub use kernel_vtep::KernelVtep;
 pub use lab::{Lab, Setup};
 pub use monitor::Monitor;
 pub use sandbox::{Nic, Sandbox};
 pub use sniffer::Sniffer;
+pub use underlay::Underlay;
