@@ -6,7 +6,8 @@
 //! - A [wire](Underlay::wire) is fast: veths into a namespace with the kernel's bridge. With offload a
 //!   frame on it may be a superframe with partial checksums, as between containers of one machine; without
 //!   it is what a wire would carry.
-//! - A [relay](Underlay::relay) is bad on purpose, and never has offload (see [`relay`]).
+//! - A [relay](Underlay::relay) is bad on purpose, as much as its seed and its [rule](Impairment) say, and
+//!   never has offload.
 //!
 //! All of it ends with the value, also after a panic: the relay's thread with the value itself, devices
 //! with their namespaces.
