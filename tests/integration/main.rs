@@ -11,6 +11,7 @@ mod fdb;
 mod idle;
 mod isolation;
 mod lifecycle;
+mod overlay;
 mod readme;
 mod relay;
 mod sys;

@@ -10,13 +10,13 @@ use std::{
 };
 use vswitch::sys::netlink;
 use vswitch_tests::{
-    Capture, KernelVtep, Must as _, Sandbox, Sniffer, Underlay,
+    Capture, Hosts, KernelVtep, Must as _, Sandbox, Sniffer, Underlay,
     capture::{Packet, Trace},
     deadline::SOON,
     eventually,
     frames::{self, Raw},
     guard::Guard,
-    icmp,
+    hostile, icmp,
     kernel_vtep::Tunnel,
     transfer,
     underlay::{Impairment, Wire},
@@ -254,4 +254,44 @@ fn kernels_behind_a_bad_relay_still_deliver_every_byte() {
     for share in [tally.lost, tally.duplicated, tally.reordered, tally.flipped] {
         assert!(share > 0, "{tally:?}");
     }
+}
+
+#[test]
+fn hosts_on_an_underlay_are_labs_like_any_other() {
+    let hosts = Hosts::start(Underlay::wire(2), 2);
+    for lab in hosts.labs() {
+        lab.network("lan", &[]);
+        icmp::all_pairs(&lab.join_all("lan", 2));
+    }
+    // Their own interface is no leftover.
+    icmp::all_pairs(hosts.underlay().sites());
+    hosts.finish();
+}
+
+#[test]
+fn a_flood_overruns_nobody() {
+    const COUNT: u64 = 50_000;
+    let _guard = Guard::shared();
+    let underlay = Underlay::wire(2);
+    let [to, from] = underlay.sites() else {
+        unreachable!()
+    };
+    let server = to
+        .run(|| UdpSocket::bind((to.ip4(), 4789)))
+        .must("a socket");
+    server.set_read_timeout(Some(SOON)).must("a timeout");
+    let target = server.local_addr().must("its address");
+    let received = std::thread::scope(|scope| {
+        let receiver = scope.spawn(|| {
+            let mut room = [0; 100];
+            let all = 0..COUNT;
+            all.filter(|number| server.recv(&mut room).is_ok() && room[..8] == number.to_be_bytes())
+                .count()
+        });
+        hostile::flood((from, from.ip4()), (to, target), COUNT, |number| {
+            number.to_be_bytes().to_vec()
+        });
+        receiver.join().unwrap_or(0)
+    });
+    assert_eq!(received as u64, COUNT);
 }
