@@ -1,8 +1,10 @@
 //! Who reaches whom across hosts, and how often: all pairs, frames for many once, frames for one to one.
 
 use super::{CABLE, label, send_and_settle, times};
+use std::net::IpAddr;
 use vswitch_tests::{
-    Capture, Hosts, Overlay, Sandbox, Sniffer, Underlay, frames::station, icmp, ip,
+    Capture, Hosts, KernelVtep, Overlay, Sandbox, Sniffer, Underlay, frames::station, guard::Guard,
+    icmp, ip, kernel_vtep::Tunnel,
 };
 use vswitch_wire::MacAddr;
 
@@ -33,18 +35,18 @@ fn all_reach_all(count: u8, overlay: &Overlay) {
         }
     }
     icmp::all_pairs(&all);
-    for_many_arrive_once(&hosts, &containers);
+    for_many_arrive_once(hosts.underlay(), &containers);
     hosts.finish();
 }
 
 /// Broadcast, multicast and unknown unicast from a container: at every other container once; on the underlay
 /// a copy to each other host, and nothing from those on (split horizon).
 #[track_caller]
-fn for_many_arrive_once(hosts: &Hosts, containers: &[Vec<Sandbox>]) {
+fn for_many_arrive_once(underlay: &Underlay, containers: &[Vec<Sandbox>]) {
     let sniffers: Vec<Vec<Sniffer>> = (containers.iter())
         .map(|host| host.iter().map(Sniffer::start).collect())
         .collect();
-    let sites = hosts.underlay().sites();
+    let sites = underlay.sites();
     let captures: Vec<Capture> = sites.iter().map(Capture::start).collect();
     let sender = &containers[0][0];
     let multicast4 = MacAddr::new([0x01, 0x00, 0x5e, 1, 2, 3]);
@@ -71,6 +73,27 @@ fn for_many_arrive_once(hosts: &Hosts, containers: &[Vec<Sandbox>]) {
         }
         assert_eq!(traces[0].count(None, None, text), sites.len() - 1);
     }
+}
+
+#[test]
+fn the_kernels_endpoints_pass_the_same_test() {
+    // So that it is the test that fails where it fails, and not only the switch that is tested with it.
+    let _guard = Guard::shared();
+    let underlay = Underlay::wire_with(3, &CABLE);
+    let sites = underlay.sites();
+    let containers: Vec<Vec<Sandbox>> = (1..)
+        .zip(sites)
+        .map(|(number, site)| {
+            let others = sites.iter().filter(|other| other.name != site.name);
+            let peers: Vec<IpAddr> = others.map(Sandbox::ip4).collect();
+            let kernel = KernelVtep::start(site, &Tunnel::new(site.ip4(), &peers));
+            [number, number + 10]
+                .map(|number| kernel.join(&format!("c{number}"), 50, number))
+                .to_vec()
+        })
+        .collect();
+    icmp::all_pairs(&containers.concat());
+    for_many_arrive_once(&underlay, &containers);
 }
 
 #[test]
