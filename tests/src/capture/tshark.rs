@@ -38,7 +38,11 @@ const OPTIONS: [&str; 4] = [
 /// What is wrong with a packet: the decoder could not, or a checksum is bad (expert group 0x01000000), or the
 /// packet is malformed (0x07000000), or anything else is an error to it (severity 0x00800000). Its lower
 /// severities are about the conversation, a segment sent again for instance.
-const FLAWED: &str = "_ws.malformed or _ws.short or _ws.expert.group == 16777216 \
+///
+/// One remark is none: a checksum of 0xffff where 0 would be as right (RFC 1624 section 3). The kernel does
+/// so in software, with TCP as with UDP.
+const FLAWED: &str = "_ws.malformed or _ws.short \
+    or (_ws.expert.group == 16777216 and not tcp.checksum.ffff) \
     or _ws.expert.group == 117440512 or _ws.expert.severity == 8388608 \
     or ip.checksum.status == 0 or udp.checksum.status == 0 or tcp.checksum.status == 0 \
     or icmp.checksum.status == 0 or icmpv6.checksum.status == 0";
