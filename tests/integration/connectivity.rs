@@ -1,7 +1,7 @@
 //! Who reaches whom: pings between all pairs, broadcast to all, unicast to one.
 
-use std::{io::Write as _, net::IpAddr, process::Stdio, slice};
-use vswitch_tests::{Lab, Must as _, Sandbox, Sniffer, frames, frames::Raw, icmp, sandbox};
+use std::{net::IpAddr, slice};
+use vswitch_tests::{Lab, Sniffer, frames, frames::Raw, icmp, ip};
 use vswitch_wire::MacAddr;
 
 #[test]
@@ -35,10 +35,8 @@ fn sixty_four_sandboxes_ping_each_other_and_hear_a_broadcast() {
         icmp::answers(from, &[to.ip4()]);
         icmp::answers(from, &[to.ip6()]);
     }
-    // All others are told: the kernel has one neighbour table for all namespaces, with room for 1024
-    // dynamic entries of a family, and 64 hosts that know each other need 4032.
     for sandbox in &all {
-        know_all(sandbox, &all);
+        ip::know_all(sandbox, &all);
     }
     icmp::all_pairs(&all);
 
@@ -53,24 +51,6 @@ fn sixty_four_sandboxes_ping_each_other_and_hear_a_broadcast() {
     }
     drop(sniffers);
     lab.finish();
-}
-
-/// Permanent neighbour entries for all others.
-#[track_caller]
-fn know_all(sandbox: &Sandbox, all: &[Sandbox]) {
-    let mut batch = String::new();
-    for other in all.iter().filter(|other| other.name != sandbox.name) {
-        for ip in [other.ip4(), other.ip6()] {
-            let mac = other.mac();
-            batch += &format!("neigh replace {ip} lladdr {mac} dev eth0 nud permanent\n");
-        }
-    }
-    let mut command = sandbox::command_of(&["ip", "-batch", "-"]);
-    let mut ip = sandbox.spawn(command.stdin(Stdio::piped()));
-    let mut stdin = ip.stdin.take().must("ip's stdin");
-    stdin.write_all(batch.as_bytes()).must("ip's stdin");
-    drop(stdin);
-    assert!(ip.wait().must("wait for ip").success());
 }
 
 #[test]

@@ -26,16 +26,8 @@ pub fn silent(from: &Sandbox, targets: &[IpAddr]) -> Vec<IpAddr> {
     let Some(first) = targets.first() else {
         return Vec::new();
     };
-    let (domain, protocol) = match first {
-        IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
-        IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
-    };
-    let socket = from.run(|| Socket::new(domain, Type::RAW, Some(protocol)));
-    let socket = socket.must("a raw socket");
-    // Answers may all be there before the first is read.
-    socket.set_recv_buffer_size(1 << 20).must("receive buffer");
-    // No two sockets that live at the same time have the same port of this test's process.
-    let id = u16::try_from(std::process::id() & 0xffff).unwrap_or(1);
+    let socket = open(from, *first);
+    let id = own_id();
     let mut waiting = BTreeMap::new();
     for (number, target) in (0u16..).zip(targets) {
         assert_eq!(target.is_ipv4(), first.is_ipv4(), "one family at a time");
@@ -64,21 +56,77 @@ fn collect(
         let Ok(length) = socket.read(&mut room) else {
             break;
         };
-        // A raw IPv4 socket shows the IP header, an IPv6 one does not.
-        let skip = if v4 {
-            usize::from(room[0] & 0xf) * 4
-        } else {
-            0
-        };
-        let expected = if v4 { 0 } else { 129 };
-        if let Some(&[kind, 0, _, _, a, b, c, d, ..]) = room.get(skip..length)
-            && kind == expected
-            && u16::from_be_bytes([a, b]) == id
-        {
-            waiting.remove(&u16::from_be_bytes([c, d]));
+        if let Some(number) = answered(&room[..length], v4, id) {
+            waiting.remove(&number);
         }
     }
     waiting.into_values().collect()
+}
+
+/// A raw socket for the family of `target`.
+#[track_caller]
+fn open(from: &Sandbox, target: IpAddr) -> Socket {
+    let (domain, protocol) = match target {
+        IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
+        IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
+    };
+    let socket = from.run(|| Socket::new(domain, Type::RAW, Some(protocol)));
+    let socket = socket.must("a raw socket");
+    // Answers may all be there before the first is read.
+    socket.set_recv_buffer_size(1 << 20).must("receive buffer");
+    socket
+}
+
+/// No two sockets that live at the same time have the same port of this test's process.
+fn own_id() -> u16 {
+    u16::try_from(std::process::id() & 0xffff).unwrap_or(1)
+}
+
+/// The number of the request that this is the answer to.
+fn answered(received: &[u8], v4: bool, id: u16) -> Option<u16> {
+    // A raw IPv4 socket shows the IP header, an IPv6 one does not.
+    let (skip, expected) = if v4 {
+        (usize::from(received.first()? & 0xf) * 4, 0)
+    } else {
+        (0, 129)
+    };
+    match received.get(skip..)? {
+        [kind, 0, _, _, a, b, c, d, ..]
+            if *kind == expected && u16::from_be_bytes([*a, *b]) == id =>
+        {
+            Some(u16::from_be_bytes([*c, *d]))
+        }
+        _ => None,
+    }
+}
+
+/// Pings a target every few milliseconds, for a time when some requests may be lost: how long it took until
+/// one was answered; `None` when none was within `limit`.
+///
+/// # Panics
+/// When a socket is refused.
+#[track_caller]
+#[must_use]
+pub fn first_answer(from: &Sandbox, target: IpAddr, limit: Duration) -> Option<Duration> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let mut socket = open(from, target);
+    socket.set_read_timeout(Some(PAUSE)).must("a timeout");
+    let to = SockAddr::from(SocketAddr::new(target, 0));
+    let start = Instant::now();
+    let mut room = [0; 2048];
+    for number in (0..=u16::MAX).cycle() {
+        // No route yet, no neighbour: as good as lost.
+        let _sent = socket.send_to(&request(target, own_id(), number), &to);
+        if let Ok(length) = socket.read(&mut room)
+            && answered(&room[..length], target.is_ipv4(), own_id()).is_some()
+        {
+            break;
+        }
+        if start.elapsed() > limit {
+            return None;
+        }
+    }
+    Some(start.elapsed())
 }
 
 /// An echo request (RFC 792; RFC 4443 4.1, whose checksum the kernel fills in).

@@ -25,7 +25,7 @@ use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     thread,
 };
 use tempfile::TempDir;
@@ -38,12 +38,16 @@ pub struct Setup {
     pub workers: Option<usize>,
     /// Whether nobody else may run beside it, because it measures.
     pub alone: bool,
+    /// The namespace to run in, with what is in it already; a fresh one when absent.
+    pub site: Option<Arc<Netns>>,
 }
 
 /// A host with a running daemon.
 #[derive(Debug)]
 pub struct Lab {
-    host: Netns,
+    host: Arc<Netns>,
+    /// Interfaces that were in the host before the daemon.
+    furniture: Vec<String>,
     dir: TempDir,
     daemon: Child,
     /// How the daemon is started, once more where a test has ended it.
@@ -78,13 +82,16 @@ impl Lab {
         Self::launch(&Setup::default(), None)
     }
 
-    fn launch(setup: &Setup, guard: Option<Guard>) -> Self {
-        let host = Netns::create().must("a network namespace for the lab");
+    pub(crate) fn launch(setup: &Setup, guard: Option<Guard>) -> Self {
+        let fresh = || Arc::new(Netns::create().must("a network namespace for the lab"));
+        let host = setup.site.clone().unwrap_or_else(fresh);
+        let furniture = leftovers::links(&host);
         let dir = (tempfile::Builder::new().prefix("vswitch-lab-").tempdir()).must("directory");
         let log = Log::default();
         let daemon = start_daemon(&host, &mut daemon_command(dir.path(), setup), &log);
         let lab = Self {
             host,
+            furniture,
             dir,
             daemon,
             setup: setup.clone(),
@@ -117,7 +124,7 @@ impl Lab {
 
     /// The namespace of the daemon.
     #[must_use]
-    pub const fn host(&self) -> &Netns {
+    pub fn host(&self) -> &Netns {
         &self.host
     }
 
@@ -308,7 +315,7 @@ impl Lab {
         let sandboxes = std::mem::take(sandboxes.unwrap_or_else(PoisonError::into_inner));
         let mut left = Vec::new();
         let clean = within(SOON, || {
-            left = leftovers::find(self.dir.path(), &self.host, &sandboxes);
+            left = leftovers::find(self.dir.path(), &self.host, &self.furniture, &sandboxes);
             left.is_empty().then_some(())
         });
         assert!(clean.is_some(), "left behind:\n{}", left.join("\n"));

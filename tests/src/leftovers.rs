@@ -62,7 +62,7 @@ fn without_counters(mut ports: Value) -> Value {
 }
 
 /// Interfaces of a namespace other than `lo`.
-fn links(netns: &Netns) -> Vec<String> {
+pub(crate) fn links(netns: &Netns) -> Vec<String> {
     let links = netns.run(netlink::links).must("enter a namespace");
     (links.must("list interfaces").into_iter())
         .filter(|link| link.name != "lo")
@@ -84,14 +84,20 @@ fn files(dir: &Path) -> Vec<String> {
     found
 }
 
-/// What a daemon that has ended left behind, a line each.
-pub(crate) fn find(dir: &Path, host: &Netns, sandboxes: &[Sandbox]) -> Vec<String> {
+/// What a daemon that has ended left behind, or took away, a line each. `furniture` are the interfaces that
+/// were in the host before.
+pub(crate) fn find(
+    dir: &Path,
+    host: &Netns,
+    furniture: &[String],
+    sandboxes: &[Sandbox],
+) -> Vec<String> {
     let mut left = Vec::new();
-    left.extend(
-        links(host)
-            .iter()
-            .map(|link| format!("device {link} in the host")),
-    );
+    let now = links(host);
+    let new = now.iter().filter(|link| !furniture.contains(link));
+    left.extend(new.map(|link| format!("device {link} in the host")));
+    let lost = furniture.iter().filter(|link| !now.contains(link));
+    left.extend(lost.map(|link| format!("the host's own {link} is gone")));
     for sandbox in sandboxes {
         let devices = links(&sandbox.netns).into_iter();
         left.extend(devices.map(|link| format!("device {link} in {}", sandbox.name)));

@@ -1,8 +1,10 @@
 //! The harness of the integration tests: a host of one's own with the real daemon in it, sandboxes,
-//! captures, raw frames, checked streams.
+//! captures, raw frames, checked streams; and several such hosts on an underlay.
 //!
 //! - [`Lab`] is a host: a fresh network namespace and a directory with the control socket. Its end is
 //!   a test in itself (see [`lab`]).
+//! - [`Hosts`] are several labs, on an [`Underlay`] that is a wire or bad on purpose; [`KernelVtep`] is what
+//!   they are compared with, and [`Capture`] what a decoder says of their packets.
 //! - Nothing sleeps in the hope that something has happened: [`eventually`] asks until it has, and
 //!   what must *not* happen is proved by a marker that comes after it (see [`sniffer`]).
 //! - A failed assertion of the harness panics at the caller's line; [`Must`] makes a panic of an error
@@ -10,28 +12,40 @@
 //! - Tests run in parallel threads. Those that measure hold the machine alone (see [`guard`]).
 
 pub mod bench;
+pub mod capture;
 pub mod cli;
 pub mod daemon;
 pub mod deadline;
 pub mod frames;
 pub mod guard;
+pub mod hostile;
+pub mod hosts;
 pub mod http;
 pub mod icmp;
+pub mod ip;
 pub mod iperf;
+pub mod kernel_vtep;
 pub mod lab;
 mod leftovers;
 pub mod monitor;
 pub mod pattern;
+pub mod peers;
 pub mod procfs;
 pub mod sandbox;
 pub mod sniffer;
+mod tcpdump;
 pub mod transfer;
 pub mod udp;
+pub mod underlay;
 mod world;
 
+pub use capture::Capture;
 pub use cli::Output;
 pub use deadline::{Must, eventually};
+pub use hosts::{Hosts, Overlay};
+pub use kernel_vtep::KernelVtep;
 pub use lab::{Lab, Setup};
 pub use monitor::Monitor;
 pub use sandbox::{Nic, Sandbox};
 pub use sniffer::Sniffer;
+pub use underlay::Underlay;

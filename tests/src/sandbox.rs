@@ -4,6 +4,7 @@ use crate::{Must, Output};
 use serde_json::Value;
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    os::fd::{AsFd, AsRawFd},
     path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -124,6 +125,13 @@ impl Sandbox {
     #[must_use]
     pub fn port(&self) -> u64 {
         self.nic().port
+    }
+
+    /// A path of its namespace, for programs that the test starts; as long as the test has it.
+    #[must_use]
+    pub fn netns_path(&self) -> String {
+        let descriptor = self.netns.as_fd().as_raw_fd();
+        format!("/proc/{}/fd/{descriptor}", std::process::id())
     }
 
     /// Runs `f` on a thread inside the namespace. Sockets that it makes stay there when they leave it.

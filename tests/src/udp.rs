@@ -6,6 +6,7 @@
 
 use crate::{Must, Sandbox, pattern::Pattern, sandbox::command_of};
 use std::{
+    collections::BTreeSet,
     io::Write as _,
     net::{IpAddr, SocketAddr, UdpSocket},
     process::Stdio,
@@ -55,6 +56,71 @@ pub fn checked(from: &Sandbox, to: &Sandbox, address: IpAddr, count: u32, longes
         from.name
     );
 }
+
+/// What came of the datagrams of [`lossy`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrivals {
+    /// Different ones that arrived.
+    pub different: u32,
+    /// All, those that came twice counted twice.
+    pub all: u32,
+    /// Those that came after one with a higher number.
+    pub overtaken: u32,
+}
+
+/// Sends `count` datagrams of up to `longest` bytes over a way that may lose, double and reorder them.
+///
+/// # Panics
+/// When one arrives changed.
+#[track_caller]
+#[must_use]
+pub fn lossy(
+    from: &Sandbox,
+    to: &Sandbox,
+    address: IpAddr,
+    count: u32,
+    longest: usize,
+) -> Arrivals {
+    let server = to.run(|| UdpSocket::bind(SocketAddr::new(address, 0)));
+    let server = server.must("a UDP socket");
+    let any: IpAddr = match address {
+        IpAddr::V4(_) => [0; 4].into(),
+        IpAddr::V6(_) => [0; 16].into(),
+    };
+    let client = from.run(|| UdpSocket::bind(SocketAddr::new(any, 0)));
+    let client = client.must("a UDP socket");
+    let target = server.local_addr().must("its address");
+    client.connect(target).must("a route");
+    // Far longer than the way takes, so that what has not come then is lost.
+    (server.set_read_timeout(Some(Duration::from_millis(200)))).must("a timeout");
+    let mut seen = BTreeSet::new();
+    let mut arrivals = Arrivals {
+        different: 0,
+        all: 0,
+        overtaken: 0,
+    };
+    let mut room = vec![0; 1 << 16];
+    for number in 0..count {
+        client.send(&datagram(number, longest)).must("send");
+        if (number + 1) % LOSSY_WINDOW != 0 && number + 1 != count {
+            continue;
+        }
+        while let Ok(length) = server.recv(&mut room) {
+            let claimed = room.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
+            let claimed = claimed.filter(|claimed| *claimed < count).must("a number");
+            let sent = datagram(claimed, longest);
+            assert_eq!(room[..length], sent, "{claimed} is changed");
+            arrivals.all += 1;
+            arrivals.overtaken += u32::from(seen.last().is_some_and(|last| *last > claimed));
+            seen.insert(claimed);
+        }
+    }
+    arrivals.different = u32::try_from(seen.len()).unwrap_or(u32::MAX);
+    arrivals
+}
+
+/// Datagrams of [`lossy`] under way at once; they find room in the default receive buffer.
+const LOSSY_WINDOW: u32 = 100;
 
 /// Bytes of each datagram of [`segmented`].
 const SEGMENT: usize = 1200;
