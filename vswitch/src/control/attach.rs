@@ -103,6 +103,7 @@ impl<'a> Local<'a> {
     /// Nothing to say without a tunnel.
     fn tell(
         underlays: &'a Underlays,
+        network: &str,
         tunnel: Option<&'a Tunnel>,
         mac: MacAddr,
     ) -> Result<Option<Self>, ControlError> {
@@ -110,8 +111,7 @@ impl<'a> Local<'a> {
         let Some((underlay, tunnel)) = found else {
             return Ok(None);
         };
-        (underlay.add_local(tunnel.vni, mac))
-            .map_err(|error| overlay::refused("MAC address", error))?;
+        (underlay.add_local(tunnel.vni, mac)).map_err(|error| overlay::refused(network, error))?;
         Ok(Some(Self {
             underlay,
             tunnel,
@@ -225,7 +225,7 @@ pub(super) fn attach<K: Kernel>(
     let device = kernel.open_device(netns, &spec)?;
     kernel.configure(netns, &spec)?;
     let tx = Arc::downgrade(&device.tx);
-    let local = Local::tell(underlays, relay.tunnel.as_ref(), mac)?;
+    let local = Local::tell(underlays, &name, relay.tunnel.as_ref(), mac)?;
     let port = switch
         .add_port(relay_id, device)
         .map_err(|error| ControlError::internal(error.to_string()))?;

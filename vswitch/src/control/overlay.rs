@@ -43,6 +43,8 @@ pub struct UnderlayId {
 /// The tunnel that a network shall have.
 #[derive(Debug)]
 pub struct TunnelRequest {
+    /// Name of the network.
+    pub name: String,
     /// Where.
     pub underlay: UnderlayId,
     /// The network's number.
@@ -207,12 +209,14 @@ impl Shared {
         request: TunnelRequest,
     ) -> Result<Tunnel, ControlError> {
         let (vni, group) = (request.vni, request.options.segment.group);
-        let what = format!("vni {vni}");
         let port = match self.underlay.connect(vni, request.options) {
             Ok(port) => port,
-            Err(ConnectError::Config(error)) => return Err(refused(&what, error)),
+            Err(ConnectError::Config(error)) => return Err(refused(&request.name, error)),
             Err(error @ ConnectError::Bell(_)) => {
-                return Err(ControlError::unavailable(format!("{what}: {error}")));
+                return Err(ControlError::unavailable(format!(
+                    "network {}: {error}",
+                    request.name
+                )));
             }
         };
         let plugged = switch.add_port(network, port).map_err(not_served);
@@ -221,7 +225,7 @@ impl Shared {
         for peer in request.peers {
             self.underlay.add_peer(vni, peer).map_err(|error| {
                 self.unplug(switch, vni, port);
-                refused(&format!("peer {peer}"), error)
+                refused(&request.name, error)
             })?;
         }
         Ok(Tunnel {
@@ -313,38 +317,35 @@ pub fn tunnel_options(options: &OverlayOptions, local: IpAddr, pools: &Pools) ->
     }
 }
 
-/// What the tunnel's engine refuses, with the remedy.
-pub fn refused(what: &str, error: ConfigError) -> ControlError {
+/// What the tunnel's engine refuses, with the remedy; `network` is the name of the network.
+pub fn refused(network: &str, error: ConfigError) -> ControlError {
+    use ConfigError as E;
+    use ErrorKind::{Conflict, Internal, Invalid, NotFound, Unavailable};
+    let list = format!("`vswitch peer ls {network}` lists its peers");
     let (kind, remedy) = match error {
-        ConfigError::UnknownVni(_) => (ErrorKind::Internal, "remove the network and make it again"),
-        ConfigError::SegmentExists(_) => (
-            ErrorKind::Conflict,
-            "or give the network a UDP port of its own with -o dstport=",
+        E::UnknownVni(_) => (Internal, "remove the network and make it again"),
+        E::SegmentExists(_) => (
+            Conflict,
+            "or give this one a UDP port of its own, -o dstport=",
         ),
-        ConfigError::TooManySegments { .. } => (
-            ErrorKind::Unavailable,
-            "give the network another UDP port with -o dstport=",
-        ),
-        ConfigError::TooManyPeers { .. } => (ErrorKind::Unavailable, "remove one first"),
-        ConfigError::PeerExists(_) => (ErrorKind::Conflict, "`vswitch peer ls` lists them"),
-        ConfigError::UnknownPeer(_) => (ErrorKind::NotFound, "`vswitch peer ls` lists them"),
-        ConfigError::WrongFamily { .. } => {
-            (ErrorKind::Invalid, "give an address of the same family")
+        E::TooManySegments { .. } => (Unavailable, "give another UDP port with -o dstport="),
+        E::TooManyPeers { .. } => (Unavailable, "remove one first"),
+        E::PeerExists(_) => (Conflict, list.as_str()),
+        E::UnknownPeer(ip) => {
+            let message = format!("network {network}: {ip} is not a peer; {list}");
+            return ControlError::new(NotFound, message);
         }
-        ConfigError::NotUnicast(_) => (ErrorKind::Invalid, "give the address of another host"),
-        ConfigError::LinkLocal(_) => (ErrorKind::Invalid, "it is the one that others reach"),
-        ConfigError::OwnAddress(_) => (ErrorKind::Invalid, "give the address of another host"),
-        ConfigError::NotMulticast(_) => (ErrorKind::Invalid, "give one such as 239.1.1.1"),
-        ConfigError::NotAStation(_) => (
-            ErrorKind::Invalid,
-            "give a unicast address such as 02:00:5e:10:00:01",
-        ),
-        ConfigError::LocalMac(_) => (
-            ErrorKind::Conflict,
-            "an endpoint has it here; disconnect that first",
-        ),
-        ConfigError::StaticMac { .. } => (ErrorKind::Conflict, "see `vswitch fdb show`"),
-        ConfigError::TableFull => (ErrorKind::Unavailable, "remove some with `vswitch fdb del`"),
+        E::WrongFamily { .. } => (Invalid, "give an address of the same family"),
+        E::NotUnicast(_) | E::OwnAddress(_) => (Invalid, "give the address of another host"),
+        E::LinkLocal(_) => (Invalid, "other links have the same address"),
+        E::NotMulticast(_) => (Invalid, "give one such as 239.1.1.1"),
+        E::NotAStation(_) => (Invalid, "give a unicast address such as 02:00:5e:10:00:01"),
+        E::LocalMac(_) => (Conflict, "disconnect the endpoint that has it first"),
+        E::StaticMac { mac, .. } => {
+            let remedy = format!("with `vswitch fdb del {network} {mac}`");
+            return ControlError::new(Conflict, format!("network {network}: {error}, {remedy}"));
+        }
+        E::TableFull => (Unavailable, "remove some with `vswitch fdb del`"),
     };
-    ControlError::new(kind, format!("{what}: {error}; {remedy}"))
+    ControlError::new(kind, format!("network {network}: {error}; {remedy}"))
 }

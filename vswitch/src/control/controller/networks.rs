@@ -37,7 +37,7 @@ impl<K: Kernel> Controller<K> {
                             pools: Pools::default(),
                         }
                     });
-                    Some(self.relay(plan)?)
+                    Some(self.relay(name, plan)?)
                 }
                 Driver::Host | Driver::Null => None,
             };
@@ -63,7 +63,7 @@ impl<K: Kernel> Controller<K> {
     }
 
     /// Makes the network on the switch, and its tunnel if it has one; nothing is left on failure.
-    fn relay(&mut self, Plan { options, pools }: Plan) -> Result<Relay, ControlError> {
+    fn relay(&mut self, name: &str, Plan { options, pools }: Plan) -> Result<Relay, ControlError> {
         match options {
             DriverOptions::Bridge(options) => Ok(Relay {
                 id: self.switch.add_network(options.settings),
@@ -71,18 +71,21 @@ impl<K: Kernel> Controller<K> {
                 pools,
                 tunnel: None,
             }),
-            DriverOptions::Overlay(options) => self.overlay(options, pools),
+            DriverOptions::Overlay(options) => self.overlay(name, options, pools),
         }
     }
 
-    fn overlay(&mut self, options: OverlayOptions, pools: Pools) -> Result<Relay, ControlError> {
-        let (vni, underlay) = (
-            options.vni,
-            UnderlayId {
-                local: overlay::local(&self.kernel, &options)?,
-                dstport: options.dstport,
-            },
-        );
+    fn overlay(
+        &mut self,
+        name: &str,
+        options: OverlayOptions,
+        pools: Pools,
+    ) -> Result<Relay, ControlError> {
+        let vni = options.vni;
+        let underlay = UnderlayId {
+            local: overlay::local(&self.kernel, &options)?,
+            dstport: options.dstport,
+        };
         let taken =
             (self.tunnels()).find(|(_, tunnel)| (tunnel.underlay, tunnel.vni) == (underlay, vni));
         if let Some((network, _)) = taken {
@@ -94,6 +97,7 @@ impl<K: Kernel> Controller<K> {
         let v6 = pools.v6.is_some();
         let mtu = overlay::mtu::initial(&self.kernel, underlay, &options.peers, options.mtu, v6)?;
         let request = TunnelRequest {
+            name: name.to_owned(),
             underlay,
             vni,
             automatic_mtu: options.mtu.is_none(),
@@ -182,7 +186,7 @@ impl<K: Kernel> Controller<K> {
         let driver = network::check_new(&create, taken)?;
         let id = ObjectId::random()?;
         let plan = self.plan(driver, &create, &id)?;
-        let relay = self.relay(plan)?;
+        let relay = self.relay(&create.name, plan)?;
         let name = create.name.clone();
         self.insert(id.clone(), create, driver, Some(relay));
         tracing::info!(network = %name, id = id.short(), "network created");

@@ -82,8 +82,7 @@ impl<K: Kernel> Controller<K> {
         let network = self.network(network)?;
         let (id, name) = (network.id.clone(), network.name.clone());
         let (tunnel, underlay) = self.tunnel_or_refuse(network)?;
-        (underlay.add_peer(tunnel.vni, peer))
-            .map_err(|error| overlay::refused(&format!("network {name}"), error))?;
+        (underlay.add_peer(tunnel.vni, peer)).map_err(|error| overlay::refused(&name, error))?;
         tracing::info!(network = %name, %peer, "peer added");
         self.events.publish(EventKind::PeerAdd {
             network: name,
@@ -100,8 +99,7 @@ impl<K: Kernel> Controller<K> {
         let (tunnel, underlay) = self.tunnel_or_refuse(network)?;
         let behind = underlay.remotes(tunnel.vni).into_iter();
         let behind: Vec<_> = behind.filter(|remote| remote.peer == peer).collect();
-        (underlay.remove_peer(tunnel.vni, peer))
-            .map_err(|error| overlay::refused(&format!("network {name}"), error))?;
+        (underlay.remove_peer(tunnel.vni, peer)).map_err(|error| overlay::refused(&name, error))?;
         self.forget_behind(network, &behind);
         let relay = self.networks.get_mut(&id).and_then(|n| n.relay.as_mut());
         if let Some(tunnel) = relay.and_then(|relay| relay.tunnel.as_mut()) {

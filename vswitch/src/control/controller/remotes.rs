@@ -54,7 +54,7 @@ impl<K: Kernel> Controller<K> {
         let former = former.filter(|remote| remote.age.is_none());
         let former = former.into_iter().find(|remote| remote.mac == add.mac);
         (underlay.add_static(tunnel.vni, add.mac, peer))
-            .map_err(|error| overlay::refused(&format!("network {}", network.name), error))?;
+            .map_err(|error| overlay::refused(&network.name, error))?;
         let now = self.switch.now();
         (fdb.add(add.mac, None, tunnel.port, EntryKind::Static, now)).map_err(|error| {
             underlay.remove_remote(tunnel.vni, add.mac);
