@@ -47,6 +47,9 @@ const FLAWED: &str = "_ws.malformed or _ws.short \
     or ip.checksum.status == 0 or udp.checksum.status == 0 or tcp.checksum.status == 0 \
     or icmp.checksum.status == 0 or icmpv6.checksum.status == 0";
 
+/// Seconds that it gets, many times what it needs.
+const LIMIT: &str = "180";
+
 /// Between the values of one field; in none of them.
 const BETWEEN: char = '|';
 
@@ -160,7 +163,9 @@ fn run(file: &[u8], port: u16, more: &[&str]) -> Output {
     fs::write(home.path().join("disabled_protos"), switched_off()).must("disabled_protos");
     let decode_as = format!("udp.port=={port},vxlan");
     let path = path.to_string_lossy();
-    let mut words = vec!["tshark", "-n", "-r", &path, "-d", &decode_as];
+    let mut words = vec![
+        "timeout", LIMIT, "tshark", "-n", "-r", &path, "-d", &decode_as,
+    ];
     words.extend(OPTIONS.iter().flat_map(|option| ["-o", option]));
     words.extend(more.iter().copied().filter(|word| !word.is_empty()));
     let mut command = command_of(&words);
