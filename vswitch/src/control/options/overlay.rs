@@ -104,7 +104,7 @@ impl OverlayOptions {
         }
         if parsed.vni.get() == 0 {
             return Err(ControlError::invalid(format!(
-                "option vni: missing; give -o vni=N, {VNI}, the same on all hosts"
+                "option vni: missing, and an overlay network needs one; give -o vni=N, {VNI}, the same on all hosts"
             )));
         }
         parsed.check_families()?;

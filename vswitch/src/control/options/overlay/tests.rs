@@ -123,7 +123,7 @@ fn values_out_of_range_are_refused_with_the_range() {
 #[test]
 fn what_contradicts_itself_is_refused() {
     let refused = |options: &[(&str, &str)]| parse(options).unwrap_err().message;
-    assert!(refused(&[]).contains("option vni: missing; give -o vni=N"));
+    assert!(refused(&[]).contains("needs one; give -o vni=N"));
     assert!(refused(&[("vni", "42"), (DOCKER_VNI, "43")]).contains("twice"));
     assert!(refused(&[("vni", "42"), ("mtu", "1400"), (DOCKER_MTU, "1401")]).contains("twice"));
     for (one, other) in [
