@@ -21,9 +21,10 @@ fn strangers(overlay: &Overlay) -> (Hosts, Sandbox, Sandbox) {
 /// Over each family of the underlay: what `act` makes pass the first host's cable.
 fn golden(act: impl Fn(&Sandbox, &Sandbox), judge: impl Fn(&Trace)) {
     for over_ipv6 in [false, true] {
+        // Questions are to be seen on the cable, also those whose answer is known.
         let overlay = Overlay {
             over_ipv6,
-            ..Overlay::named("blue")
+            ..Overlay::named("blue").with("suppress=off")
         };
         let (hosts, a, b) = strangers(&overlay);
         let capture = Capture::start(hosts.site(0));

@@ -166,12 +166,23 @@ impl TunnelTx {
             Observed::Known | Observed::Nothing => {}
         }
         match neighbours.answer(ethernet, head, now) {
-            Answer::Reply(reply) => {
+            // Only in the name of who is behind a peer: a station of this host answers itself, and an
+            // answer that came out of the tunnel would teach the switch that it is there.
+            Answer::Reply(reply) if self.is_remote(state, reply.as_bytes(), now) => {
                 self.voice.say(reply.as_bytes());
                 true
             }
-            Answer::Flood => false,
+            Answer::Reply(_) | Answer::Flood => false,
         }
+    }
+
+    /// Whether the source of a frame is known to be behind a peer.
+    fn is_remote(&self, state: &State, frame: &[u8], now: u32) -> bool {
+        let segment = state.vtep.segment(self.vni);
+        Head::parse(frame)
+            .ok()
+            .zip(segment)
+            .is_some_and(|(head, segment)| segment.remote(head.src, now).is_some())
     }
 
     /// Sends the messages in order, those that follow each other from one socket together.

@@ -384,6 +384,10 @@ fn a_question_whose_answer_is_known_goes_no_further() {
         "in the name of the one asked"
     );
     assert_eq!(answer[20..22], [0, 2], "a reply");
+    // A station of this host is known as well, and answers itself.
+    assert_eq!(here.send(&[question(2, 7)]).frames, 1);
+    assert_eq!(here.send(&[question(1, 2)]).frames, 1);
+    assert!(here.hear().is_empty());
     // With its peer the answer goes.
     let peer = there.underlay.local();
     here.underlay.remove_peer(vni(), peer).unwrap();
