@@ -11,6 +11,7 @@
 
 mod datagram;
 mod inner;
+mod lookup;
 mod model;
 
 use core::net::IpAddr;
@@ -25,7 +26,8 @@ use vxlan::{
 
 use datagram::{mac, sender, underlay, vni};
 use inner::Bystanders;
-use model::{Lookup, Model};
+use lookup::Lookup;
+use model::Model;
 
 /// What [`Vtep::decapsulate`] wants to be learned, and is not yet.
 #[derive(Debug, Clone, Copy)]
@@ -106,7 +108,7 @@ impl World {
             10 | 11 => self.now = self.now.saturating_add(u32::from(u.arbitrary::<u8>()?)),
             12 => self.learn_pending(),
             13 => self.bystanders.change(u, self.now)?,
-            14 | 15 => self.bystanders.receive(u, self.now)?,
+            14 | 15 => self.bystanders.receive(&self.vtep, u, self.now)?,
             _ => self.receive(u)?,
         }
         Ok(())

@@ -93,7 +93,9 @@ impl Flow {
 
     fn change_ip(&mut self, value: u8) {
         match &mut self.packet.ip {
+            // DF, and the bit that nobody uses.
             Ip::V4 { fragment, .. } if value < 3 => *fragment ^= 0x4000,
+            Ip::V4 { fragment, .. } if value < 6 => *fragment ^= 0x8000,
             Ip::V4 { id, .. } => *id = id.wrapping_add(u16::from(value)),
             Ip::V6 { label, .. } => *label = u32::from(value),
         }

@@ -12,13 +12,13 @@ use core::num::{NonZeroU32, NonZeroUsize};
 use std::collections::{BTreeMap, BTreeSet};
 
 use arbitrary::{Result, Unstructured};
-use vswitch_wire::{Head, IpVersion, Layers, MacAddr};
+use vswitch_wire::{Head, IpVersion, Layers, MacAddr, Vni};
 use vxlan::{
     Answer, Binding, Ecn, Gateway, Header, Inner, InnerVlan, Neighbours, Observed, Reserved, Route,
     Silence, Source, Vtep, too_big,
 };
 
-use super::datagram::{frame, mac, v4, v6};
+use super::datagram::{frame, mac, v4, v6, vni};
 use crate::packet::{checksum_field, ip_is_right, l4_is_right, layers};
 
 /// How many a sender has.
@@ -88,13 +88,20 @@ impl Bystanders {
     }
 
     /// A frame comes from a port of this host.
-    pub(super) fn receive(&mut self, u: &mut Unstructured<'_>, now: u32) -> Result<()> {
+    pub(super) fn receive(
+        &mut self,
+        vtep: &Vtep,
+        u: &mut Unstructured<'_>,
+        now: u32,
+    ) -> Result<()> {
+        let vni = vni(u.arbitrary()?);
         let source = Source::Port(u.int_in_range(0..=3)?);
         let frame = frame(u)?;
         if let Ok(head) = Head::parse(&frame) {
             self.observe(&frame, &head, source, now);
             self.check_answer(&frame, &head, now);
             self.check_too_big(&frame, &head);
+            check_encapsulation(vtep, vni, &frame, &head);
         }
         Ok(())
     }
@@ -215,7 +222,7 @@ fn ecn(frame: &[u8], layers: &Layers) -> u8 {
 }
 
 fn check_way_back(vtep: &Vtep, inner: &Inner<'_, '_>, now: u32) {
-    let (vni, frame, head) = (inner.vni, inner.frame, &inner.head);
+    let (vni, head) = (inner.vni, &inner.head);
     let back = vtep.route(vni, inner.origin(), head.dst, now);
     assert!(matches!(back, Route::Nowhere), "split horizon");
     let segment = vtep.segment(vni).unwrap();
@@ -225,7 +232,15 @@ fn check_way_back(vtep: &Vtep, inner: &Inner<'_, '_>, now: u32) {
         Route::Group(group) => assert!(group.is_multicast()),
         Route::Nowhere => panic!("the segment has a peer, the one that sent this"),
     }
-    let encapsulation = vtep.encapsulate(vni, frame, head).unwrap();
+    check_encapsulation(vtep, vni, inner.frame, head);
+}
+
+fn check_encapsulation(vtep: &Vtep, vni: Vni, frame: &[u8], head: &Head) {
+    let (segment, encapsulation) = (vtep.segment(vni), vtep.encapsulate(vni, frame, head));
+    assert_eq!(segment.is_some(), encapsulation.is_some());
+    let Some((segment, encapsulation)) = segment.zip(encapsulation) else {
+        return;
+    };
     let outer = encapsulation.outer;
     assert!(outer.ttl > 0 && outer.source_port() >= vxlan::FIRST_SOURCE_PORT);
     assert!(outer.socket(SOCKETS) < SOCKETS.get());
