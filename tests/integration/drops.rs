@@ -165,9 +165,39 @@ fn every_reason_is_produced_by_a_test_or_is_known_not_to_be() {
     // The kernel refuses only what the check at ingress does not let in: `bad_offload` comes first. The
     // unit tests of the data path have a port that refuses.
     let refused = "refused";
+    // With overlays; what a router on the way must do first, the unit tests of the tunnel do.
+    let congestion = "vxlan_congestion";
+    let overlays = [
+        include_str!("overlay/hostile.rs"),
+        include_str!("overlay/options.rs"),
+    ]
+    .concat();
+    let in_overlays = (DropReason::ALL.into_iter())
+        .filter(|reason| match reason {
+            DropReason::Tunnel(_) | DropReason::NoPeer | DropReason::Unreachable => true,
+            DropReason::Truncated
+            | DropReason::BadOffload
+            | DropReason::InvalidSource
+            | DropReason::ReservedAddress
+            | DropReason::SamePort
+            | DropReason::NoOtherPort
+            | DropReason::TooLong
+            | DropReason::PortDown
+            | DropReason::PortGone
+            | DropReason::ReceiverFull
+            | DropReason::Refused => false,
+        })
+        .map(DropReason::label)
+        .filter(|label| *label != congestion);
+    let in_overlays: Vec<&str> = in_overlays.collect();
+    for label in &in_overlays {
+        let used = overlays.contains(&format!("\"{label}\""));
+        assert!(used, "no test produces {label}");
+    }
     let known: BTreeSet<&str> = (here.into_iter())
         .chain(in_relay)
-        .chain([full, refused])
+        .chain(in_overlays)
+        .chain([full, refused, congestion])
         .collect();
     let all: BTreeSet<&str> = DropReason::ALL.into_iter().map(DropReason::label).collect();
     assert_eq!(known, all);

@@ -91,3 +91,51 @@ fn the_commands_of_the_readme_work_in_order() {
         assert!(ended.success(), "{ended}");
     }
 }
+
+/// The first block of shell commands under a heading.
+fn shell_block<'a>(text: &'a str, heading: &str) -> &'a str {
+    let (_, section) = text.split_once(heading).must(heading);
+    let (_, block) = section.split_once("```sh\n").must("a block");
+    block.split_once("```").must("its end").0
+}
+
+/// The block as a program types it: it waits where a person would, until a daemon answers.
+fn patient(block: &str) -> String {
+    let lines = block.lines().map(|line| {
+        let socket = (line.strip_suffix("daemon &"))
+            .and_then(|line| line.split_once("--socket "))
+            .map(|(_, socket)| socket.trim());
+        match socket {
+            Some(socket) => format!(
+                "{line}\nuntil vswitch --socket {socket} status >/dev/null 2>&1; do sleep 0.02; done\n"
+            ),
+            None => format!("{line}\n"),
+        }
+    });
+    lines.collect()
+}
+
+#[test]
+fn the_overlay_of_the_readme_works() {
+    const TIDY: &str = "kill $(jobs -p); wait; ip netns del hostA; ip netns del hostB";
+    let _shared = Guard::shared();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let text = std::fs::read_to_string(&readme).must("README.md");
+    let block = shell_block(&text, "## Overlay networks\n");
+    assert_eq!(block.matches("daemon &").count(), 2, "{block}");
+    // Namespaces by name and sockets are files under /run: it gets one of its own.
+    let script = format!("mount -t tmpfs none /run\n{}{TIDY}\n", patient(block));
+    let bin = program();
+    let bin = bin.parent().must("its directory");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").must("PATH"));
+    let mut shell = Command::new("timeout");
+    shell
+        .args(["60", "unshare", "--mount", "--net", "bash", "-euc", &script])
+        .env("PATH", &path);
+    let output = shell.output().must("unshare");
+    let output = Output::new("the overlay section".to_owned(), &output);
+    let output = output.ok();
+    for told in ["1 received", "198.18.100.1", "1500"] {
+        assert!(output.contains(told), "{told} is missing in {output}");
+    }
+}

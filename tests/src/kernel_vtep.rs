@@ -24,6 +24,8 @@ pub struct Tunnel {
     pub peers: Vec<IpAddr>,
     /// Whether it learns where addresses are from what arrives.
     pub learning: bool,
+    /// Whether its outer UDP headers have a checksum.
+    pub checksums: bool,
     /// Bytes of an inner packet.
     pub mtu: u16,
 }
@@ -48,6 +50,7 @@ impl Tunnel {
             local,
             peers: peers.to_vec(),
             learning: true,
+            checksums: true,
             mtu: inner_mtu(1500, local),
         }
     }
@@ -80,8 +83,13 @@ impl KernelVtep {
         } else {
             "nolearning"
         };
+        let checksums = if tunnel.checksums {
+            "udpcsum"
+        } else {
+            "noudpcsum udp6zerocsumtx udp6zerocsumrx"
+        };
         let lines = format!(
-            "link add name {DEVICE} mtu {mtu} type vxlan id {vni} dstport {port} local {local} {learning}\n\
+            "link add name {DEVICE} mtu {mtu} type vxlan id {vni} dstport {port} local {local} {learning} {checksums}\n\
              link add name lan type bridge mcast_snooping 0\n\
              link set dev {DEVICE} master lan addrgenmode none up\n\
              link set dev lan mtu {mtu} addrgenmode none up\n"

@@ -279,3 +279,35 @@ fn head_end_replication_reaches_both_kinds_of_endpoints() {
     drop(sniffers);
     hosts.finish();
 }
+
+/// RFC 7348 section 5: the outer checksum should be zero, and a packet with zero must be accepted.
+#[test]
+fn outer_checksums_of_zero_are_accepted() {
+    for over_ipv6 in [false, true] {
+        let overlay = Overlay {
+            over_ipv6,
+            ..Overlay::named("blue")
+        };
+        let hosts = Hosts::start(Underlay::wire_with(2, &CABLE), 1);
+        hosts.mesh(&overlay);
+        let [near, far] = [0, 1].map(|site| overlay.address(hosts.site(site)));
+        let tunnel = Tunnel {
+            checksums: false,
+            ..Tunnel::new(far, &[near])
+        };
+        let kernel = KernelVtep::start(hosts.site(1), &tunnel);
+        let ours = hosts.join(0, &overlay, 10);
+        let theirs = kernel.join("theirs", overlay.subnet, 20);
+        let capture = Capture::start(hosts.site(0));
+        icmp::all_pairs(&[ours, theirs]);
+        let trace = capture.finish();
+        let source = if over_ipv6 { "ipv6.src" } else { "ip.src" };
+        let packets = trace.decode(overlay.port, "vxlan", &[source, "udp.checksum"]);
+        let (sent, received): (Vec<&Packet>, Vec<&Packet>) =
+            (packets.iter()).partition(|packet| packet.outer(source) == near.to_string());
+        assert!(sent.len() > 3 && received.len() > 3, "{}", packets.len());
+        assert!((received.iter()).all(|packet| packet.outer("udp.checksum") == "0x0000"));
+        assert!((sent.iter()).all(|packet| packet.outer("udp.checksum") != "0x0000"));
+        hosts.finish();
+    }
+}

@@ -4,7 +4,9 @@ use super::{CABLE, label, send_and_settle, times};
 use vswitch_tests::{
     Capture, Hosts, Lab, Overlay, Sandbox, Sniffer, Underlay,
     capture::{Packet, Trace},
-    frames::station,
+    deadline::SOON,
+    eventually,
+    frames::{self, Raw, station},
     icmp,
 };
 use vswitch_wire::MacAddr;
@@ -106,6 +108,23 @@ fn without_learning_only_what_was_entered_by_hand_is_known() {
     assert_eq!(trace.count(None, None, label(&known)), 1);
     assert_eq!(trace.count(None, None, label(&unknown)), 2);
     drop((at_b, at_c));
+    hosts.finish();
+}
+
+#[test]
+fn without_a_peer_or_a_way_to_it_frames_are_dropped_for_that_reason() {
+    let overlay = Overlay::named("blue");
+    let hosts = Hosts::start(Underlay::wire_with(2, &CABLE), 1);
+    hosts.create(0, &overlay, &[]);
+    let (a, lab) = (hosts.join(0, &overlay, 10), hosts.lab(0));
+    let counted = |reason: &str| {
+        Raw::open(&a).send(&frames::unique(MacAddr::BROADCAST, a.mac()));
+        eventually(SOON, reason, || (lab.total_drops(reason) > 0).then_some(()));
+    };
+    counted("no_peer");
+    // No route leads there.
+    lab.cli(&["peer", "add", "blue", "198.19.7.7"]).done();
+    counted("unreachable");
     hosts.finish();
 }
 
