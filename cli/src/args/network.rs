@@ -54,7 +54,7 @@ Options of the overlay driver (VXLAN; vni, dstport and group are the same on all
   ttl=N|inherit tos=N|inherit   of the outer packet; default 64 and 0
   strict=on|off       refuse reserved bits of the VXLAN header; default off
   learning=on|off     learn behind which peer an address is; default on
-  suppress=on|off     answer ARP and neighbour discovery from what is known; default on
+  suppress=on|off     answer ARP and neighbour discovery from what is known; default off
   ageing=SECONDS max_entries=N offload=on|off";
 
 /// Make a network and print its ID

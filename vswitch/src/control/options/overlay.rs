@@ -11,7 +11,7 @@
 //! | `ttl`, `tos` | of the outer packet: a number, or `inherit` from the inner one | 64, 0 |
 //! | `strict` | refuse reserved bits, as Linux does | off, as RFC 7348 says |
 //! | `learning` | learn from what arrives behind which peer an address is | on |
-//! | `suppress` | answer ARP and neighbour discovery from what is known | on |
+//! | `suppress` | answer ARP and neighbour discovery from what is known | off |
 //! | `ageing`, `max_entries`, `offload` | as on a bridge network | |
 //!
 //! `learning=off` is about peers alone, as `nolearning` of a Linux vxlan device: which of its ports leads to a station
@@ -122,7 +122,7 @@ impl OverlayOptions {
             outer: OuterPolicy::default(),
             strict: false,
             learning: true,
-            suppress: true,
+            suppress: false,
             offload: true,
             ageing: Ageing::DEFAULT,
             max_entries: MaxEntries::DEFAULT,
