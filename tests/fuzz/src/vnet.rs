@@ -80,12 +80,16 @@ fn super_frame(u: &mut Unstructured<'_>) -> Result<(VnetHdr, Vec<u8>)> {
 }
 
 fn changed(
-    vnet: VnetHdr,
+    mut vnet: VnetHdr,
     mut frame: Vec<u8>,
     u: &mut Unstructured<'_>,
 ) -> Result<(VnetHdr, Vec<u8>)> {
+    let what = u.int_in_range(0..=5u8)?;
+    if what == 5 {
+        lengthen(&mut vnet, &mut frame, u.arbitrary()?);
+    }
     let mut header = vnet.to_bytes();
-    match u.int_in_range(0..=4u8)? {
+    match what {
         0 | 1 => header[u.choose_index(VNET_LEN)?] = u.arbitrary()?,
         2 => header[1] = *u.choose(&[0, 1, 3, 4, 5, 0x81, 0x84])?,
         3 => {
@@ -94,12 +98,39 @@ fn changed(
                 *byte = u.arbitrary()?;
             }
         }
-        _ => {
+        4 => {
             let len = u.int_in_range(0..=frame.len() + 40)?;
             frame.resize(len, 0);
         }
+        _ => {}
     }
     Ok((VnetHdr::parse(&header), frame))
+}
+
+/// Puts IPv4 options or IPv6 destination options between the IP header and what follows it.
+fn lengthen(vnet: &mut VnetHdr, frame: &mut Vec<u8>, units: u8) {
+    let Some(layers) = layers(frame) else {
+        return;
+    };
+    let (l3, mut options) = (layers.l3, vec![0; 8 * (usize::from(units & 31) + 1)]);
+    let (at, length_field) = match layers.ip {
+        IpVersion::V4 => {
+            options.truncate(4 * usize::from(units % 11));
+            frame[l3] = (frame[l3] + units % 11) & 0x4f;
+            (l3 + 20, l3 + 2)
+        }
+        IpVersion::V6 => {
+            (options[0], options[1]) = (frame[l3 + 6], units & 31);
+            frame[l3 + 6] = 60;
+            (l3 + 40, l3 + 4)
+        }
+    };
+    let more = len16(options.len());
+    frame.splice(at..at, options);
+    let length = get16(frame, length_field).wrapping_add(more);
+    put16(frame, length_field, length);
+    vnet.csum_start = vnet.csum_start.wrapping_add(more);
+    vnet.hdr_len = vnet.hdr_len.wrapping_add(more);
 }
 
 /// What must hold for a right one.
