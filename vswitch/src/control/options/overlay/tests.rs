@@ -27,7 +27,7 @@ fn without_options_it_is_as_the_rfc_and_docker_have_it() {
     );
     assert_eq!(
         (options.dstport, options.mtu, options.suppress),
-        (4789, None, true)
+        (4789, None, false)
     );
 }
 
@@ -44,7 +44,7 @@ fn every_known_option_has_its_effect() {
         ("tos", "0xb8"),
         ("strict", "on"),
         ("learning", "off"),
-        ("suppress", "off"),
+        ("suppress", "on"),
         ("ageing", "10"),
         ("max_entries", "8192"),
         ("offload", "off"),
@@ -55,7 +55,7 @@ fn every_known_option_has_its_effect() {
     assert_eq!(options.peers, [ip("198.18.100.2"), ip("198.18.100.3")]);
     assert_eq!(options.local, Some(ip("198.18.100.1")), "mapped is IPv4");
     assert_eq!((options.dstport, options.mtu), (8472, Some(1400)));
-    assert!(!options.suppress);
+    assert!(options.suppress);
     let segment = options.segment(ip("198.18.100.1"));
     assert_eq!(segment.group, Some(ip("239.1.1.1")));
     assert_eq!(segment.ageing, NonZeroU32::new(10));
