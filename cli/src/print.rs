@@ -9,6 +9,7 @@ use std::{
     io::{self, Write},
     time::Duration,
 };
+use vswitch::api::types::Traffic;
 
 /// Nobody reads stdout any more.
 #[derive(Debug)]
@@ -87,6 +88,11 @@ pub(crate) fn one_line(text: &str) -> String {
         .filter(|line| !line.is_empty())
         .collect();
     printable(&lines.join(" "))
+}
+
+/// Frames and their bytes: `12 (1.3kB)`.
+pub(crate) fn traffic(traffic: Traffic) -> String {
+    format!("{} ({})", traffic.frames, size(traffic.bytes))
 }
 
 /// Bytes in Docker's decimal units: `980B`, `1.2kB`, `35.4MB`.

@@ -25,17 +25,7 @@ const STALL: Duration = Duration::from_secs(10);
 /// When one is lost, doubled, out of order or changed.
 #[track_caller]
 pub fn checked(from: &Sandbox, to: &Sandbox, address: IpAddr, count: u32, longest: usize) {
-    let server = to.run(|| UdpSocket::bind(SocketAddr::new(address, 0)));
-    let server = server.must("a UDP socket");
-    let any: IpAddr = match address {
-        IpAddr::V4(_) => [0; 4].into(),
-        IpAddr::V6(_) => [0; 16].into(),
-    };
-    let client = from.run(|| UdpSocket::bind(SocketAddr::new(any, 0)));
-    let client = client.must("a UDP socket");
-    client
-        .connect(server.local_addr().must("its address"))
-        .must("a route");
+    let (client, server) = pair(from, to, address);
     for socket in [&server, &client] {
         socket.set_read_timeout(Some(STALL)).must("a timeout");
     }
@@ -55,6 +45,22 @@ pub fn checked(from: &Sandbox, to: &Sandbox, address: IpAddr, count: u32, longes
         "UDP from {} to {address}",
         from.name
     );
+}
+
+/// A client that is connected to a server at `address`.
+#[track_caller]
+fn pair(from: &Sandbox, to: &Sandbox, address: IpAddr) -> (UdpSocket, UdpSocket) {
+    let server = to.run(|| UdpSocket::bind(SocketAddr::new(address, 0)));
+    let server = server.must("a UDP socket");
+    let any: IpAddr = match address {
+        IpAddr::V4(_) => [0; 4].into(),
+        IpAddr::V6(_) => [0; 16].into(),
+    };
+    let client = from.run(|| UdpSocket::bind(SocketAddr::new(any, 0)));
+    let client = client.must("a UDP socket");
+    let target = server.local_addr().must("its address");
+    client.connect(target).must("a route");
+    (client, server)
 }
 
 /// What came of the datagrams of [`lossy`].
@@ -81,16 +87,7 @@ pub fn lossy(
     count: u32,
     longest: usize,
 ) -> Arrivals {
-    let server = to.run(|| UdpSocket::bind(SocketAddr::new(address, 0)));
-    let server = server.must("a UDP socket");
-    let any: IpAddr = match address {
-        IpAddr::V4(_) => [0; 4].into(),
-        IpAddr::V6(_) => [0; 16].into(),
-    };
-    let client = from.run(|| UdpSocket::bind(SocketAddr::new(any, 0)));
-    let client = client.must("a UDP socket");
-    let target = server.local_addr().must("its address");
-    client.connect(target).must("a route");
+    let (client, server) = pair(from, to, address);
     // Far longer than the way takes, so that what has not come then is lost.
     (server.set_read_timeout(Some(Duration::from_millis(200)))).must("a timeout");
     let mut seen = BTreeSet::new();

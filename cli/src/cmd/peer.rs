@@ -3,11 +3,11 @@
 use super::Context;
 use crate::{
     args::peer::Peer,
-    print::{size, span},
+    print::{span, traffic},
     table::Table,
 };
 use std::time::Duration;
-use vswitch::api::types::{PeerInfo, Traffic};
+use vswitch::api::types::PeerInfo;
 
 /// Carries out one of the commands.
 pub(crate) async fn run(context: &Context, command: Peer) -> anyhow::Result<()> {
@@ -37,10 +37,6 @@ fn table(peers: &[PeerInfo]) -> String {
         ]);
     }
     table.to_string()
-}
-
-fn traffic(traffic: Traffic) -> String {
-    format!("{} ({})", traffic.frames, size(traffic.bytes))
 }
 
 #[cfg(test)]

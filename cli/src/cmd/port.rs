@@ -3,10 +3,10 @@
 use super::{Context, each};
 use crate::{
     args::port::Port,
-    print::{self, size},
+    print::{self, traffic},
     table::Table,
 };
-use vswitch::api::types::{PortInfo, Traffic};
+use vswitch::api::types::PortInfo;
 
 /// Carries out one of the commands.
 pub(crate) async fn run(context: &Context, command: Port) -> anyhow::Result<()> {
@@ -47,10 +47,6 @@ fn table(ports: &[PortInfo]) -> String {
         ]);
     }
     table.to_string()
-}
-
-fn traffic(traffic: Traffic) -> String {
-    format!("{} ({})", traffic.frames, size(traffic.bytes))
 }
 
 #[cfg(test)]

@@ -174,7 +174,7 @@ impl Underlay {
     /// # Errors
     /// The VNI is taken, or the configuration contradicts itself; for the sockets [`io::Error`].
     pub fn connect(&self, vni: Vni, options: TunnelOptions) -> Result<Port, ConnectError> {
-        let (voice, rx) = voice::open().map_err(ConnectError::Bell)?;
+        let (voice, rx) = voice::open(options.gateway).map_err(ConnectError::Bell)?;
         let tunnel = Tunnel::new(&options, Arc::new(voice));
         let voice = Arc::clone(&tunnel.voice);
         let mut state = self.shared.write();
@@ -223,7 +223,7 @@ impl Underlay {
         let mut state = self.shared.write();
         state.vtep.add_peer(vni, peer)?;
         let port = self.shared.port;
-        state.know_path(peer.to_canonical(), port);
+        state.paths.know(peer.to_canonical(), port);
         Ok(())
     }
 

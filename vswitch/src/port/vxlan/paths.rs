@@ -73,11 +73,11 @@ impl Paths {
         path.known()
     }
 
-    /// The kernel has refused a packet as too long: asks at once.
-    pub(super) fn surprised(&self, peer: IpAddr) {
-        if let Some(path) = self.known.get(&peer) {
-            path.ask();
-        }
+    /// The kernel has refused a packet, which may be for its length: asks at once.
+    pub(super) fn surprised(&self, peer: IpAddr) -> Option<u16> {
+        let path = self.known.get(&peer)?;
+        path.ask();
+        path.known()
     }
 }
 
@@ -126,8 +126,7 @@ mod tests {
             assert_eq!(paths.refreshed(here, 0), None, "nobody's");
             paths.know(here, 4789);
             assert!(paths.refreshed(here, 0).unwrap() >= 16_384);
-            paths.surprised(here);
-            assert!(paths.refreshed(here, 0).unwrap() >= 16_384);
+            assert!(paths.surprised(here).unwrap() >= 16_384);
             paths.forget(here);
             assert_eq!(paths.refreshed(here, 1), None);
             assert_eq!(source_for(here).unwrap(), here);

@@ -66,6 +66,7 @@ struct Accepted<'a> {
 /// Frames, one behind the other, for one port and with the same Ethernet header.
 struct Run<'a> {
     port: PortId,
+    vni: Vni,
     head: Head,
     frames: Range<usize>,
     /// The bytes that decided, of the first of them.
@@ -132,6 +133,7 @@ impl TrunkRx {
                     opener.open(&message, datagrams, batch, &mut accepted);
                 }
             }
+            opener.count(&accepted);
         }
         for runs in accepted.runs.chunk_by(|a, b| a.port == b.port) {
             deliver(runs, &accepted.frames, &mut self.coalescer, batch);
@@ -210,28 +212,24 @@ impl Opener<'_> {
         accepted: &mut Accepted<'a>,
     ) {
         let outer = Ecn::of(message.tos);
-        let (mut frames, mut bytes) = (0, 0);
         for datagram in (message.iter().take(datagrams.end)).skip(datagrams.start) {
             if outer == Ecn::NotEct && accepted.continues(datagram, message.from) {
-                let frame = &datagram[vxlan::LEN..];
-                (frames, bytes) = (frames + 1, bytes + frame.len() as u64);
-                accepted.push(frame);
+                accepted.push(&datagram[vxlan::LEN..]);
             } else if let Err(reason) = self.accept(datagram, message.from, outer, accepted) {
                 self.refuse(datagram, reason, batch);
             }
         }
-        if frames > 0 {
-            self.count(frames, bytes, accepted, message.from);
-        }
     }
 
-    /// Counts the frames that continued a run, for the peer that sent them.
-    fn count(&self, frames: u64, bytes: u64, accepted: &Accepted<'_>, from: IpAddr) {
-        let header = accepted.runs.last().map(|run| run.decisive);
-        let vni = header.and_then(|header| Header::parse(header, Reserved::Ignore).ok());
-        let segment = vni.and_then(|(header, _)| self.state.vtep.segment(header.vni));
-        if let Some(peer) = segment.and_then(|segment| segment.peer(from)) {
-            peer.count_received(frames, bytes);
+    /// Counts what was accepted, for the peers that sent it.
+    fn count(&self, accepted: &Accepted<'_>) {
+        for run in &accepted.runs {
+            let segment = self.state.vtep.segment(run.vni);
+            if let Some(peer) = segment.and_then(|segment| segment.peer(run.peer)) {
+                let frames = &accepted.frames[run.frames.clone()];
+                let bytes: usize = frames.iter().map(|frame| frame.len()).sum();
+                peer.count_received(frames.len() as u64, bytes as u64);
+            }
         }
     }
 
@@ -247,14 +245,13 @@ impl Opener<'_> {
         let tunnel = self.state.tunnels.get(&inner.vni);
         let tunnel = tunnel.ok_or(Refusal::UnknownVni)?;
         let port = tunnel.port.ok_or(Refusal::UnknownVni)?;
-        inner.peer.count_received(1, inner.frame.len() as u64);
         self.note(&inner, tunnel);
         let mut frame = Cow::Borrowed(inner.frame);
         match inner.remark {
             Remark::Keep => {}
             Remark::Ect1 | Remark::Ce => inner.remark.apply(frame.to_mut(), &inner.head),
         }
-        accepted.begin(port, inner.head, datagram, from);
+        accepted.begin(port, &inner, datagram);
         accepted.push(frame);
         Ok(())
     }
@@ -316,16 +313,17 @@ impl<'a> Accepted<'a> {
     }
 
     /// The next frame begins a run, unless it could have continued the last.
-    fn begin(&mut self, port: PortId, head: Head, datagram: &'a [u8], peer: IpAddr) {
+    fn begin(&mut self, port: PortId, inner: &Inner<'_, '_>, datagram: &'a [u8]) {
         // It was decapsulated, so both headers are there.
         if let Some(decisive) = datagram.first_chunk() {
             let frames = self.frames.len()..self.frames.len();
             self.runs.push(Run {
                 port,
-                head,
+                vni: inner.vni,
+                head: inner.head,
                 frames,
                 decisive,
-                peer,
+                peer: inner.peer.addr(),
             });
         }
     }

@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use vswitch_wire::{Head, OffloadSet, VNET_LEN, VnetHdr, Vni};
 use vxlan::{Answer, Observed, Origin, Route, Source};
 
 use super::plan::{Envelope, Fate, Message, Plan, Sending, Way};
-use super::state::{Shared, State};
+use super::state::{Shared, State, is_about_neighbours};
 use super::voice::Voice;
 use crate::port::{PortTx, SendReport};
 use crate::sys::udp::{self, Outgoing};
@@ -29,7 +29,7 @@ const REPORTS: usize = 64;
 const HERE: Source = Source::Port(0);
 
 thread_local! {
-    /// The memory of a worker for what it sends, so that nothing is allocated for a batch.
+    /// The memory of a worker for what it plans, kept from batch to batch.
     static PLAN: RefCell<Plan> = RefCell::default();
 }
 
@@ -68,10 +68,6 @@ impl TunnelTx {
         let now = self.shared.now();
         let mut lessons: Vec<Lesson> = Vec::new();
         let state = self.shared.read();
-        if let Some(segment) = state.vtep.segment(self.vni) {
-            plan.peers
-                .extend(segment.peers().iter().map(|peer| peer.addr()));
-        }
         for frame in frames {
             self.decide_one(&state, frame, plan, &mut lessons, now);
         }
@@ -112,6 +108,9 @@ impl TunnelTx {
             }
             Route::Group(group) => (Way::To(group), state.paths.refreshed(group, now)),
             Route::Replicate(peers) => {
+                if plan.peers.is_empty() {
+                    plan.peers.extend(peers.iter().map(vxlan::Peer::addr));
+                }
                 let paths =
                     (peers.iter()).filter_map(|peer| state.paths.refreshed(peer.addr(), now));
                 (Way::Everyone, paths.min())
@@ -155,10 +154,11 @@ impl TunnelTx {
         lessons: &mut Vec<Lesson>,
         now: u32,
     ) -> bool {
-        let Some(neighbours) = (state.tunnels.get(&self.vni))
-            .and_then(|tunnel| tunnel.neighbours.as_ref())
-            .filter(|_| super::state::is_about_neighbours(ethernet, head))
-        else {
+        if !is_about_neighbours(ethernet, head) {
+            return false;
+        }
+        let tunnel = state.tunnels.get(&self.vni);
+        let Some(neighbours) = tunnel.and_then(|tunnel| tunnel.neighbours.as_ref()) else {
             return false;
         };
         match neighbours.observe(ethernet, head, HERE, now) {
@@ -278,6 +278,8 @@ impl TunnelTx {
                 self.shared.read().paths.surprised(peer);
                 Some(Fate::TooLong)
             }
+            // What newer kernels call EMSGSIZE.
+            Some(libc::EINVAL) if self.outgrows_the_way(message, peer) => Some(Fate::TooLong),
             Some(libc::EIO | libc::EINVAL | libc::EOPNOTSUPP) if letter.segment.is_some() => {
                 if self.shared.segmentation.swap(false, Ordering::Relaxed) {
                     tracing::warn!(
@@ -300,6 +302,14 @@ impl TunnelTx {
             ) => Some(Fate::Unreachable),
             _ => Some(Fate::Refused),
         }
+    }
+
+    /// Whether the datagrams of a message are longer than the way takes, as the kernel knows it now.
+    fn outgrows_the_way(&self, message: &Message, peer: IpAddr) -> bool {
+        let inner = message.segment.saturating_sub(vxlan::LEN);
+        let packet = inner + usize::from(super::overhead(peer)) - vswitch_wire::HEADER_LEN;
+        let mtu = self.shared.read().paths.surprised(peer);
+        mtu.is_some_and(|mtu| packet > usize::from(mtu))
     }
 
     fn one_by_one(

@@ -50,7 +50,6 @@ pub(super) struct Tunnel {
 
 impl Tunnel {
     pub(super) fn new(options: &TunnelOptions, voice: Arc<Voice>) -> Self {
-        voice.speak_for(options.gateway);
         let table = || {
             Neighbours::new(
                 Limits::default().remotes,
@@ -70,12 +69,7 @@ impl State {
         self.tunnels.get_mut(&vni)?.neighbours.as_mut()
     }
 
-    /// Keeps a probe of the way to a peer.
-    pub(super) fn know_path(&mut self, peer: IpAddr, port: u16) {
-        self.paths.know(peer, port);
-    }
-
-    /// Drops the probe, unless another segment has the same peer.
+    /// Drops the probe of the way to a peer, unless another segment has the same peer.
     pub(super) fn forget_path(&mut self, peer: IpAddr) {
         let used = (self.vtep.segments()).any(|(_, segment)| segment.peer(peer).is_some());
         if !used {

@@ -11,7 +11,7 @@ use vxlan::{InnerVlan, Reserved};
 
 use super::*;
 use crate::port::{Batch, Drained, SendReport};
-use crate::sys::udp::{self, Outgoing};
+use crate::sys::udp::{self, Outgoing, SocketOption};
 use crate::testing::{Shape, frame, mac, tagged};
 
 const PORT: u16 = 4789;
@@ -182,6 +182,17 @@ fn without_udp_segment_they_arrive_one_by_one() {
 }
 
 #[test]
+fn a_kernel_that_does_not_cut_is_found_out_and_nothing_is_lost() {
+    let (here, mut there) = pair();
+    for source in &here.underlay.shared.sources {
+        udp::set_socket_option(source.as_fd(), SocketOption::NoCheck, 1).unwrap();
+    }
+    assert!(here.underlay.stats().segmentation);
+    every_shape_arrives(&here, &mut there, false);
+    assert!(!here.underlay.stats().segmentation);
+}
+
+#[test]
 fn over_ipv6() {
     let (local, stranger) = ("::1".parse().unwrap(), "2001:2::1".parse().unwrap());
     let mut host = Host::open(options(local));
@@ -220,6 +231,7 @@ fn frames_of_a_flow_keep_their_order_and_leave_together() {
     assert_eq!(peer.tx.bytes, 64 * (61 + 1015));
     let peer = there.underlay.peers(vni())[0];
     assert_eq!((peer.rx.frames, peer.heard), (128, Some(0)));
+    assert_eq!(peer.rx.bytes, 64 * (61 + 1015));
     assert!(peer.path_mtu >= Some(16_384));
 }
 

@@ -6,8 +6,8 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use vswitch_wire::{Head, VNET_LEN, VnetHdr};
@@ -28,7 +28,7 @@ const COMPLAINTS: u32 = 100;
 pub(super) struct Voice {
     queue: Sender<Vec<u8>>,
     bell: Arc<OwnedFd>,
-    gateway: OnceLock<Gateway>,
+    gateway: Gateway,
     /// The second, and how many complaints there were in it.
     complaints: AtomicU64,
 }
@@ -40,7 +40,8 @@ pub(super) struct VoiceRx {
     bell: Arc<OwnedFd>,
 }
 
-pub(super) fn open() -> io::Result<(Voice, VoiceRx)> {
+/// A mouth for a network, whose `gateway` complains, and the half that hears it.
+pub(super) fn open(gateway: Gateway) -> io::Result<(Voice, VoiceRx)> {
     let (queue, said) = bounded(QUEUE);
     let bell = Arc::new(bell()?);
     let rx = VoiceRx {
@@ -50,18 +51,13 @@ pub(super) fn open() -> io::Result<(Voice, VoiceRx)> {
     let voice = Voice {
         queue,
         bell,
-        gateway: OnceLock::new(),
+        gateway,
         complaints: AtomicU64::new(0),
     };
     Ok((voice, rx))
 }
 
 impl Voice {
-    /// Says who complains.
-    pub(super) fn speak_for(&self, gateway: Gateway) {
-        self.gateway.get_or_init(|| gateway);
-    }
-
     /// Says a frame; it is lost when too many wait, as on a wire.
     pub(super) fn say(&self, frame: &[u8]) {
         if self.queue.try_send(frame.to_vec()).is_ok()
@@ -74,10 +70,7 @@ impl Voice {
 
     /// Tells the sender of a frame that IP packets of `mtu` bytes is all that passes.
     pub(super) fn complain(&self, frame: &[u8], head: &Head, mtu: u16, now: u32) {
-        let Some(gateway) = self.gateway.get() else {
-            return;
-        };
-        if let Ok(answer) = too_big(frame, head, mtu, gateway)
+        if let Ok(answer) = too_big(frame, head, mtu, &self.gateway)
             && self.may_complain(now)
         {
             self.say(&answer);
@@ -130,9 +123,15 @@ impl PortRx for VoiceRx {
 mod tests {
     use super::*;
 
+    const NOBODY: Gateway = Gateway {
+        mac: vswitch_wire::MacAddr::ZERO,
+        v4: None,
+        v6: None,
+    };
+
     #[test]
     fn complaints_are_bounded_by_the_second() {
-        let (voice, _rx) = open().unwrap();
+        let (voice, _rx) = open(NOBODY).unwrap();
         let count = |now| (0..1000).filter(|_| voice.may_complain(now)).count();
         assert_eq!(count(0), 100);
         assert_eq!(count(0), 0);
@@ -142,7 +141,7 @@ mod tests {
 
     #[test]
     fn what_is_said_is_received_once_and_rings() {
-        let (voice, mut rx) = open().unwrap();
+        let (voice, mut rx) = open(NOBODY).unwrap();
         let readable = |rx: &VoiceRx| {
             use rustix::event::{PollFd, PollFlags, poll};
             let mut fds = [PollFd::new(&*rx.bell, PollFlags::IN)];

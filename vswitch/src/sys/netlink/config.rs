@@ -1,6 +1,6 @@
 //! An interface with all that belongs to it, set in one go.
 
-use super::{change, link_index, list::list_addresses, refused, session};
+use super::{change, link_index, refused, session};
 use crate::sys::{IfName, SysError};
 use ipnet::IpNet;
 use rtnetlink::{
@@ -14,8 +14,6 @@ use rtnetlink::{
 use std::{
     fs, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    thread,
-    time::{Duration, Instant},
 };
 
 /// What an existing interface shall be. `None` and empty leave a thing as it is.
@@ -143,7 +141,6 @@ pub fn configure_link(config: &LinkConfig) -> Result<(), SysError> {
         if config.up {
             let message = LinkUnspec::new_with_index(index).up().build();
             change(&handle, message, || format!("set {name} up")).await?;
-            until_usable(&handle, index, config).await?;
         }
         for (route, message) in routes {
             let what = || match route.via {
@@ -184,32 +181,6 @@ async fn set_properties(handle: &Handle, index: u32, config: &LinkConfig) -> Res
     }
     let what = || format!("set {} on {}", what.join(", "), config.name);
     change(handle, message.build(), what).await
-}
-
-/// Waits until the kernel has taken the IPv6 addresses into use. Even without duplicate address
-/// detection a work queue of its own does that, some time after the interface went up, and what comes
-/// for an address before is lost. On a busy machine that may be long; after a second we go on.
-async fn until_usable(handle: &Handle, index: u32, config: &LinkConfig) -> Result<(), SysError> {
-    const PATIENCE: Duration = Duration::from_secs(1);
-    const PAUSE: Duration = Duration::from_millis(1);
-    if !(config.addresses.iter()).any(|net| net.addr().is_ipv6()) {
-        return Ok(());
-    }
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let all = list_addresses(handle).await?;
-        let waiting = all.iter().any(|known| {
-            known.index == index && known.tentative && config.addresses.contains(&known.address)
-        });
-        if !waiting {
-            return Ok(());
-        }
-        if Instant::now() > end {
-            tracing::debug!(name = %config.name, "IPv6 addresses are not in use yet");
-            return Ok(());
-        }
-        thread::sleep(PAUSE);
-    }
 }
 
 async fn add_address(

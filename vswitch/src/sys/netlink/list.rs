@@ -5,7 +5,7 @@ use crate::sys::SysError;
 use futures_util::{Stream, TryStreamExt};
 use ipnet::IpNet;
 use rtnetlink::{
-    Handle, RouteMessageBuilder,
+    RouteMessageBuilder,
     packet_route::{
         address::{AddressAttribute, AddressFlags, AddressMessage},
         link::{LinkAttribute, LinkFlags, LinkInfo as LinkInfoNla, LinkMessage},
@@ -75,12 +75,14 @@ pub fn links() -> Result<Vec<LinkInfo>, SysError> {
 ///
 /// [`SysError::Netlink`].
 pub fn addresses() -> Result<Vec<AddressInfo>, SysError> {
-    session(async |handle| list_addresses(&handle).await)
-}
-
-pub(super) async fn list_addresses(handle: &Handle) -> Result<Vec<AddressInfo>, SysError> {
-    let dump = handle.address().get().execute();
-    collect(dump, "list the addresses", address).await
+    session(async |handle| {
+        collect(
+            handle.address().get().execute(),
+            "list the addresses",
+            address,
+        )
+        .await
+    })
 }
 
 /// All unicast routes of the main table in the calling thread's namespace, IPv4 first.

@@ -28,6 +28,9 @@ pub enum SocketOption {
     Ipv6DontFrag,
     /// UDP_NO_CHECK6_RX: datagrams over IPv6 without checksum are accepted (RFC 6935).
     UdpNoCheck6Rx,
+    /// SO_NO_CHECK: no checksum, which UDP_SEGMENT refuses (EINVAL).
+    #[cfg(test)]
+    NoCheck,
     /// SO_RCVBUFFORCE: bytes that may wait, above the limit for others.
     RecvBufferForce,
     /// SO_SNDBUFFORCE.
@@ -54,6 +57,8 @@ impl SocketOption {
             Self::Ipv6DontFrag => (libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG),
             // linux/udp.h; libc has no name for it.
             Self::UdpNoCheck6Rx => (libc::SOL_UDP, 102),
+            #[cfg(test)]
+            Self::NoCheck => (libc::SOL_SOCKET, libc::SO_NO_CHECK),
             Self::RecvBufferForce => (libc::SOL_SOCKET, libc::SO_RCVBUFFORCE),
             Self::SendBufferForce => (libc::SOL_SOCKET, libc::SO_SNDBUFFORCE),
             Self::IpMtu => (libc::IPPROTO_IP, libc::IP_MTU),

@@ -9,6 +9,19 @@ fn pair(host: &str) -> (UdpSocket, UdpSocket) {
     (here, there)
 }
 
+/// Single datagrams for a socket, of these pieces each.
+fn singles<'a>(to: &UdpSocket, pieces: &'a [[IoSlice<'a>; 1]]) -> Vec<Outgoing<'a>> {
+    let to = to.local_addr().unwrap();
+    let single = |pieces| Outgoing {
+        to,
+        pieces,
+        segment: None,
+        tos: 0,
+        ttl: 64,
+    };
+    pieces.iter().map(|pieces| single(&pieces[..])).collect()
+}
+
 fn send(socket: &UdpSocket, message: Outgoing<'_>) {
     let (sent, outcome) = send_batch(socket.as_fd(), &[message]);
     outcome.unwrap();
@@ -62,16 +75,7 @@ fn many_messages_leave_and_arrive_in_order() {
     let (here, there) = pair("127.0.0.1");
     let payloads: Vec<Vec<u8>> = (0..40u8).map(|i| vec![i; usize::from(i)]).collect();
     let pieces: Vec<_> = payloads.iter().map(|bytes| [IoSlice::new(bytes)]).collect();
-    let messages: Vec<_> = (pieces.iter())
-        .map(|pieces| Outgoing {
-            to: there.local_addr().unwrap(),
-            pieces,
-            segment: None,
-            tos: 0,
-            ttl: 64,
-        })
-        .collect();
-    let (sent, outcome) = send_batch(here.as_fd(), &messages);
+    let (sent, outcome) = send_batch(here.as_fd(), &singles(&there, &pieces));
     outcome.unwrap();
     assert_eq!(sent, 40);
     let mut ring = RecvRing::new(16);
@@ -89,16 +93,7 @@ fn a_refused_message_is_told_with_those_before_it() {
     let (here, there) = pair("127.0.0.1");
     let long = vec![0; MAX_DATAGRAM + 1];
     let pieces = [[IoSlice::new(&long[..10])], [IoSlice::new(&long)]];
-    let messages: Vec<_> = (pieces.iter())
-        .map(|pieces| Outgoing {
-            to: there.local_addr().unwrap(),
-            pieces,
-            segment: None,
-            tos: 0,
-            ttl: 64,
-        })
-        .collect();
-    let (sent, outcome) = send_batch(here.as_fd(), &messages);
+    let (sent, outcome) = send_batch(here.as_fd(), &singles(&there, &pieces));
     assert_eq!(sent, 1);
     assert_eq!(outcome.unwrap_err().raw_os_error(), Some(libc::EMSGSIZE));
 }
