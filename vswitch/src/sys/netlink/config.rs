@@ -1,6 +1,6 @@
 //! An interface with all that belongs to it, set in one go.
 
-use super::{change, link_index, refused, session};
+use super::{change, first, link_index, refused, session};
 use crate::sys::{IfName, SysError};
 use ipnet::IpNet;
 use rtnetlink::{
@@ -8,12 +8,14 @@ use rtnetlink::{
     packet_route::{
         address::{AddressAttribute, AddressFlags, AddressHeaderFlags},
         link::LinkAttribute,
-        route::{RouteMessage, RouteScope},
+        route::{RouteMessage, RouteScope, RouteType},
     },
 };
 use std::{
     fs, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// What an existing interface shall be. `None` and empty leave a thing as it is.
@@ -141,6 +143,7 @@ pub fn configure_link(config: &LinkConfig) -> Result<(), SysError> {
         if config.up {
             let message = LinkUnspec::new_with_index(index).up().build();
             change(&handle, message, || format!("set {name} up")).await?;
+            until_local(&handle, config).await;
         }
         for (route, message) in routes {
             let what = || match route.via {
@@ -181,6 +184,39 @@ async fn set_properties(handle: &Handle, index: u32, config: &LinkConfig) -> Res
     }
     let what = || format!("set {} on {}", what.join(", "), config.name);
     change(handle, message.build(), what).await
+}
+
+/// Waits until the kernel takes the IPv6 addresses for its own. It shows them at once, and without
+/// duplicate address detection they are never tentative; but the route that makes an address local is
+/// added by a work queue, some time after the interface went up, and what comes for the address before
+/// is dropped as another host's (`Ip6InAddrErrors`). On a busy machine that may be long; after a second
+/// we go on.
+async fn until_local(handle: &Handle, config: &LinkConfig) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    const PAUSE: Duration = Duration::from_millis(1);
+    let end = Instant::now() + PATIENCE;
+    for net in &config.addresses {
+        let IpAddr::V6(address) = net.addr() else {
+            continue;
+        };
+        while !is_local(handle, address).await {
+            if Instant::now() > end {
+                let name = &config.name;
+                tracing::warn!(%name, %address, "the kernel has not taken the address into use yet");
+                return;
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// Whether what comes for the address stays on this host; not so while there is no route at all.
+async fn is_local(handle: &Handle, address: Ipv6Addr) -> bool {
+    let message = RouteMessageBuilder::<Ipv6Addr>::new()
+        .destination_prefix(address, 128)
+        .build();
+    let found = first(handle.route().get(message).execute()).await;
+    found.is_ok_and(|route| route.is_some_and(|route| route.header.kind == RouteType::Local))
 }
 
 async fn add_address(
