@@ -21,8 +21,13 @@
 //! behind a second tag. What does not fit into [`MAX_INSTRUCTIONS`] passes as well: [`Precision`].
 //!
 //! The shape, made in `build`, is a binary search over the low 32 bits of an address, then a look at the high 16, so
-//! that a frame for somebody else costs a dozen instructions behind a thousand children. Jumps in classic BPF go
+//! that a frame for somebody else costs thirty instructions behind a thousand children. Jumps in classic BPF go
 //! forward, conditional ones at most 255 instructions far.
+//!
+//! **Memory**: the kernel charges the program to the socket's option memory (`net.core.optmem_max`), after it has
+//! turned it into one or two of its own instructions, of eight bytes, for each. 128 KiB, the default since Linux 6.7, is
+//! enough for any; the 20 KiB of before take a thousand children whose addresses begin alike, or five hundred that
+//! have nothing in common. Attaching answers `ENOMEM` beyond, and [`Segment::filter_within`] makes a smaller program.
 
 mod build;
 mod layout;
@@ -52,8 +57,8 @@ pub struct Instruction {
     pub k: u32,
 }
 
-/// How much of the segment the program knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// How much of the segment the program knows, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Precision {
     /// All of it.
     Exact,
@@ -87,7 +92,7 @@ impl VlanRule<'_> {
     }
 }
 
-/// A program that the kernel accepts: at most [`MAX_INSTRUCTIONS`], every path ends in "drop" or "take all of it".
+/// A program that the kernel accepts (if it has the memory): at most [`MAX_INSTRUCTIONS`], every path ends in "drop" or "take all of it".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     instructions: Vec<Instruction>,
@@ -98,8 +103,9 @@ impl Program {
     pub(crate) fn new<K: Copy + Eq + Hash + Debug>(
         segment: &Segment<K>,
         vlan: VlanRule<'_>,
+        limit: usize,
     ) -> Self {
-        layout::program(segment, vlan)
+        layout::program(segment, vlan, limit.min(MAX_INSTRUCTIONS))
     }
 
     /// The instructions, in order.

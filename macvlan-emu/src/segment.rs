@@ -24,7 +24,7 @@ use core::hash::Hash;
 use hashbrown::HashMap;
 use vswitch_wire::{EtherType, Head, MacAddr};
 
-use crate::bpf::{Program, VlanRule};
+use crate::bpf::{MAX_INSTRUCTIONS, Program, VlanRule};
 use crate::delivery::{Delivery, Flood, Refusal};
 use crate::membership::Membership;
 use crate::mode::{Cast, Mode, Origin};
@@ -72,6 +72,38 @@ struct Listed {
 }
 
 /// The children of one parent. `K` names a child, and is small.
+///
+/// ```
+/// use macvlan_emu::{Child, Mode, Refusal, Segment};
+/// use vswitch_wire::{Head, MacAddr};
+///
+/// let mac = |last| MacAddr::new([2, 0, 0, 0, 0, last]);
+/// let child = |key: u8| Child {
+///     key,
+///     mac: mac(key),
+///     mode: Mode::Bridge,
+///     sources: Vec::new(),
+///     nodst: false,
+///     ipv6: false,
+/// };
+/// let mut segment = Segment::new(Some(mac(0xee)));
+/// segment.add(child(1))?;
+/// segment.add(child(2))?;
+///
+/// let mut frame = [0; 60];
+/// vswitch_wire::set_addresses(&mut frame, mac(2), mac(1));
+/// let delivery = segment.from_child(1, &Head::parse(&frame)?)?;
+/// assert!(!delivery.wire && delivery.children().eq([2]));
+///
+/// vswitch_wire::set_addresses(&mut frame, MacAddr::BROADCAST, mac(1));
+/// let delivery = segment.from_child(1, &Head::parse(&frame)?)?;
+/// assert!(delivery.wire && delivery.children().eq([2]));
+///
+/// vswitch_wire::set_addresses(&mut frame, mac(3), mac(0xdd));
+/// let refused = segment.from_wire(&Head::parse(&frame)?).map(|_| ());
+/// assert_eq!(refused, Err(Refusal::Nobody));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Segment<K> {
     parent: Option<MacAddr>,
@@ -181,7 +213,7 @@ impl<K: Copy + Eq + Hash + Debug> Segment<K> {
     }
 
     /// Whether the parent has to take in frames for addresses that are neither its own nor a child's: passthru takes
-    /// whatever comes, source mode whatever is from the right sender.
+    /// whatever comes, source mode whatever is from the right sender (for which the driver does not ask).
     #[must_use]
     pub fn is_promiscuous(&self) -> bool {
         let mut children = self.children();
@@ -191,7 +223,14 @@ impl<K: Copy + Eq + Hash + Debug> Segment<K> {
     /// The program that lets through what [`Self::from_wire`] has a receiver for; see [`crate::bpf`].
     #[must_use]
     pub fn filter(&self, vlan: VlanRule<'_>) -> Program {
-        Program::new(self, vlan)
+        self.filter_within(vlan, MAX_INSTRUCTIONS)
+    }
+
+    /// The most precise such program of at most `limit` instructions, for a kernel that has no memory for a longer
+    /// one. Never shorter than two, which let everything pass.
+    #[must_use]
+    pub fn filter_within(&self, vlan: VlanRule<'_>, limit: usize) -> Program {
+        Program::new(self, vlan, limit)
     }
 
     fn entry(&self, key: K) -> Option<(usize, &Entry<K>)> {

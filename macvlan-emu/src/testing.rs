@@ -1,5 +1,7 @@
 //! Frames, children and segments for the tests.
 
+pub(crate) mod any;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use vswitch_wire::{Head, MacAddr};

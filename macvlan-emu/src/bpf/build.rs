@@ -18,6 +18,9 @@ pub(super) const JEQ: u16 = 0x15;
 pub(super) const JGT: u16 = 0x25;
 pub(super) const JSET: u16 = 0x45;
 pub(super) const RET: u16 = 0x06;
+/// From the accumulator to the index register, and back.
+pub(super) const TAX: u16 = 0x07;
+pub(super) const TXA: u16 = 0x87;
 
 /// How many keys are compared one after the other before a search branches.
 const LEAF: usize = 8;

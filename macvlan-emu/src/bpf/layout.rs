@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use hashbrown::HashMap;
 use vswitch_wire::{EtherType, MacAddr};
 
-use super::build::{AND, Builder, JEQ, JSET, LD_B, LD_H, LD_W, Label};
-use super::{MAX_GROUPS, MAX_INSTRUCTIONS, Precision, Program, VlanRule};
+use super::build::{AND, Builder, JEQ, JSET, LD_B, LD_H, LD_W, Label, TAX, TXA};
+use super::{MAX_GROUPS, Precision, Program, VlanRule};
 use crate::membership::{ALL_NODES, LOCAL_CONTROL, SOLICITED_NODE};
 use crate::mode::{Cast, Origin};
 use crate::segment::{PAUSE_ADDRESS, Segment};
@@ -80,17 +80,18 @@ impl Wanted {
     }
 }
 
-/// The most precise program that fits.
+/// The most precise program that fits into `limit` instructions, of which there are two at least.
 pub(super) fn program<K: Copy + Eq + Hash + Debug>(
     segment: &Segment<K>,
     vlan: VlanRule<'_>,
+    limit: usize,
 ) -> Program {
     let mut wanted = Wanted::of(segment);
     let mut precision = Precision::Exact;
     loop {
         let too_many_groups = wanted.groups.len() > MAX_GROUPS && !wanted.all_multicast;
         let instructions = write(&wanted, vlan);
-        if instructions.len() <= MAX_INSTRUCTIONS && !too_many_groups {
+        if instructions.len() <= limit && !too_many_groups {
             return Program {
                 instructions,
                 precision,
@@ -223,12 +224,14 @@ impl Writer {
             for &high in highs {
                 next = build.branch(JEQ, high, pass, next);
             }
-            let label = build.then(LD_H, offset, next);
+            let label = build.then(TXA, 0, next);
             beginnings.insert(highs, label);
             label
         };
         let search = self.build.search(&keys, &mut found, miss);
-        self.build.then(LD_W, offset + at::LOW, search)
+        let low = self.build.then(LD_W, offset + at::LOW, search);
+        let keep_high = self.build.then(TAX, 0, low);
+        self.build.then(LD_H, offset, keep_high)
     }
 
     /// Test 1.

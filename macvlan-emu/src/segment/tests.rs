@@ -22,6 +22,13 @@ fn wire(segment: &Segment<u16>, dst: MacAddr, src: MacAddr) -> Result<(Vec<u16>,
 }
 
 #[test]
+fn many_threads_may_ask() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Segment<u16>>();
+    shared::<Delivery<'_, u16>>();
+}
+
+#[test]
 fn addresses_that_a_child_cannot_have() {
     let mut segment = segment(&[Mode::Bridge]);
     let mut refused = |mac: MacAddr, expected: AddError| {

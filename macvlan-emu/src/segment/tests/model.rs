@@ -11,7 +11,8 @@ use vswitch_wire::{Head, MacAddr};
 use crate::membership::{group_mac, is_always_wanted};
 use crate::mode::Mode;
 use crate::segment::{Child, Segment};
-use crate::testing::{PARENT, ethernet, head, mac, tell, v4, v6};
+use crate::testing::any::{KEYS, Step, address, station, step};
+use crate::testing::{PARENT, ethernet, head};
 
 const PRIVATE: u8 = 1;
 const VEPA: u8 = 2;
@@ -27,14 +28,6 @@ const fn bit(mode: Mode) -> u8 {
         Mode::Passthru => PASSTHRU,
         Mode::Source => SOURCE,
     }
-}
-
-#[derive(Debug, Clone)]
-enum Step {
-    Add(Child<u16>),
-    Remove(u16),
-    Tell(u16, IpAddr, bool),
-    Parent(MacAddr),
 }
 
 #[derive(Debug, Default)]
@@ -57,22 +50,28 @@ impl Model {
             .any(|(child, _)| child.mode == Mode::Passthru)
     }
 
+    fn may_add(&self, child: &Child<u16>) -> bool {
+        let source = child.mode == Mode::Source;
+        let address_is_free = if child.mode == Mode::Passthru {
+            self.children.is_empty() && self.parent == Some(child.mac)
+        } else {
+            self.parent != Some(child.mac) && self.owner(child.mac).is_none()
+        };
+        child.mac.is_unicast()
+            && child.sources.iter().all(|mac| mac.is_unicast())
+            && (source || (child.sources.is_empty() && !child.nodst))
+            && self
+                .children
+                .iter()
+                .all(|(other, _)| other.key != child.key)
+            && !self.passthru()
+            && address_is_free
+    }
+
     fn step(&mut self, step: &Step) -> bool {
         match step {
             Step::Add(child) => {
-                let mut good =
-                    child.mac.is_unicast() && child.sources.iter().all(|mac| mac.is_unicast());
-                good &= child.mode == Mode::Source || (child.sources.is_empty() && !child.nodst);
-                good &= self
-                    .children
-                    .iter()
-                    .all(|(other, _)| other.key != child.key);
-                good &= !self.passthru();
-                good &= if child.mode == Mode::Passthru {
-                    self.children.is_empty() && self.parent == Some(child.mac)
-                } else {
-                    self.parent != Some(child.mac) && self.owner(child.mac).is_none()
-                };
+                let good = self.may_add(child);
                 if good {
                     self.children.push((child.clone(), BTreeSet::new()));
                 }
@@ -211,84 +210,6 @@ fn pause(head: &Head) -> bool {
         || head.ethertype().is_some_and(|kind| kind.0 == 0x8808)
 }
 
-const KEYS: u16 = 6;
-
-fn group() -> impl Strategy<Value = IpAddr> {
-    // The third shares its address with the second.
-    prop::sample::select(vec![
-        v4(224, 0, 0, 9),
-        v4(239, 1, 1, 1),
-        v4(225, 129, 1, 1),
-        v4(239, 2, 2, 2),
-        v6(7),
-    ])
-}
-
-fn station() -> impl Strategy<Value = MacAddr> {
-    prop_oneof![9 => (0..KEYS + 2).prop_map(mac), 1 => Just(PARENT)]
-}
-
-fn address() -> impl Strategy<Value = MacAddr> {
-    let odd = prop::sample::select(vec![
-        MacAddr::BROADCAST,
-        MacAddr::ZERO,
-        MacAddr::new([0x33, 0x33, 0, 0, 0, 1]),
-        MacAddr::new([1, 0x80, 0xc2, 0, 0, 1]),
-    ]);
-    prop_oneof![4 => station(), 1 => odd, 2 => group().prop_map(group_mac)]
-}
-
-fn child() -> impl Strategy<Value = Child<u16>> {
-    let mode = prop::sample::select(vec![
-        Mode::Bridge,
-        Mode::Bridge,
-        Mode::Private,
-        Mode::Vepa,
-        Mode::Source,
-        Mode::Source,
-        Mode::Passthru,
-    ]);
-    let mac = prop_oneof![30 => station(), 1 => address()];
-    (
-        0..KEYS,
-        mac,
-        mode,
-        vec(station(), 0..4),
-        any::<bool>(),
-        prop::bool::weighted(0.8),
-    )
-        .prop_map(|(key, mac, mode, sources, nodst, ipv6)| {
-            let is_source = mode == Mode::Source;
-            let sources = if is_source { sources } else { Vec::new() };
-            Child {
-                key,
-                mac,
-                mode,
-                sources,
-                nodst: nodst && is_source,
-                ipv6,
-            }
-        })
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        8 => child().prop_map(Step::Add),
-        2 => (0..KEYS).prop_map(Step::Remove),
-        6 => (0..KEYS, group(), prop::bool::weighted(0.7)).prop_map(|(key, group, joins)| Step::Tell(key, group, joins)),
-        1 => station().prop_map(Step::Parent),
-    ]
-}
-
-fn do_both(segment: &mut Segment<u16>, step: &Step) -> bool {
-    match step {
-        Step::Add(child) => segment.add(child.clone()).is_ok(),
-        Step::Remove(key) => segment.remove(*key),
-        Step::Tell(key, group, joins) => tell(segment, *key, *group, *joins),
-        Step::Parent(mac) => segment.set_parent(*mac).is_ok(),
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
@@ -301,7 +222,7 @@ proptest! {
         let mut segment = Segment::new(parent);
         let mut model = Model { parent, ..Model::default() };
         for step in &steps {
-            prop_assert_eq!(do_both(&mut segment, step), model.step(step), "{:?}", step);
+            prop_assert_eq!(step.apply(&mut segment), model.step(step), "{:?}", step);
         }
         for (dst, src, kind) in frames {
             let head = head(&ethernet(dst, src, kind, &[0; 46]));
