@@ -42,7 +42,7 @@ use crate::Segment;
 /// The kernel's limit (`BPF_MAXINSNS`).
 pub const MAX_INSTRUCTIONS: usize = 4096;
 /// More groups than this are not told apart: all multicast passes.
-pub const MAX_GROUPS: usize = 512;
+pub const MAX_FILTER_GROUPS: usize = 512;
 
 /// One instruction, `struct sock_filter`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

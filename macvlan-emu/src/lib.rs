@@ -35,7 +35,7 @@ pub mod mode;
 pub mod reports;
 pub mod segment;
 
-pub use bpf::{Instruction, MAX_INSTRUCTIONS, Precision, Program, VlanRule};
+pub use bpf::{Instruction, MAX_FILTER_GROUPS, MAX_INSTRUCTIONS, Precision, Program, VlanRule};
 pub use delivery::{Delivery, Refusal};
 pub use error::AddError;
 pub use membership::MAX_GROUPS;

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use vswitch_wire::{EtherType, MacAddr};
 
 use super::build::{AND, Builder, JEQ, JSET, LD_B, LD_H, LD_W, Label, TAX, TXA};
-use super::{MAX_GROUPS, Precision, Program, VlanRule};
+use super::{MAX_FILTER_GROUPS, Precision, Program, VlanRule};
 use crate::membership::{ALL_NODES, LOCAL_CONTROL, SOLICITED_NODE};
 use crate::mode::{Cast, Origin};
 use crate::segment::{PAUSE_ADDRESS, Segment};
@@ -89,7 +89,7 @@ pub(super) fn program<K: Copy + Eq + Hash + Debug>(
     let mut wanted = Wanted::of(segment);
     let mut precision = Precision::Exact;
     loop {
-        let too_many_groups = wanted.groups.len() > MAX_GROUPS && !wanted.all_multicast;
+        let too_many_groups = wanted.groups.len() > MAX_FILTER_GROUPS && !wanted.all_multicast;
         let instructions = write(&wanted, vlan);
         if instructions.len() <= limit && !too_many_groups {
             return Program {

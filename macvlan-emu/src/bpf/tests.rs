@@ -196,7 +196,7 @@ fn a_thousand_children_exactly_and_quickly() {
 #[test]
 fn too_many_groups_are_all_multicast() {
     let mut segment = segment(&[Mode::Bridge, Mode::Bridge, Mode::Bridge]);
-    let wanted = u32::try_from(MAX_GROUPS).unwrap();
+    let wanted = u32::try_from(MAX_FILTER_GROUPS).unwrap();
     for number in 0..wanted {
         let key = u16::try_from(number / 200).unwrap();
         assert!(tell(&mut segment, key, v6(0x10_0000 + number), true));
