@@ -1,9 +1,47 @@
-//! The decisions of a macvlan driver as a pure table: no socket, no clock, no unsafe.
+//! The decisions of Linux' macvlan driver as pure functions: no socket, no clock, no thread, no unsafe.
 //!
-//! So far there are the five modes and one question ([`mode`]): may a frame that one child sends be handed straight to
-//! another child of the same parent? What comes from the wire, what goes to it, source lists, multicast filters and
-//! access to the host are not here yet.
+//! Several stations, the *children*, live behind one interface, the *parent*, each with a MAC address of its own. All
+//! children of one parent, or of one VLAN on it, share a [`Segment`] (the driver's `macvlan_port`). There is no
+//! learning and nothing is ever flooded for want of an address: who has which address is known.
+//!
+//! Read in this order:
+//!
+//! 1. [`mode`]: the five modes, and the one table of who may talk to whom.
+//! 2. [`segment`]: the children. [`Segment::from_child`] is the way out, [`Segment::from_wire`] the way in.
+//! 3. [`delivery`]: what they answer: a [`Delivery`], or a [`Refusal`] when nobody gets the frame.
+//! 4. [`reports`] and [`membership`]: which groups a child wants, learned from what it says to the routers.
+//! 5. [`bpf`]: the same decision once more, as the program that keeps all other frames away from the socket.
+//!
+//! Every entry point is total: any frame, any address. A [`Segment`] has no interior mutability: many threads may ask
+//! the same one, and whoever changes it changes a copy.
+//!
+//! # Where this differs from the driver
+//!
+//! - **Groups are overheard.** The driver asks the child's own list of groups, which cannot be seen from here; IGMP and
+//!   MLD say nearly the same. What is not IP (and says nothing) cannot be joined; see [`membership`].
+//! - **A passthru child takes every group.** The driver's still has the filter of the child's list.
+//! - **Nobody gets a frame twice, or its own.** The driver gives a frame that a bridge child sends to its own address
+//!   back to it; and a source child that lists itself gets its own reflected frames twice.
+//! - **PAUSE reaches no child at all.** The driver holds it back where it floods, not where it delivers by source.
+//! - **Source mode wants a promiscuous parent** ([`Segment::is_promiscuous`]). The driver does not ask for it, and its
+//!   source children get what the card happens to let through.
+//! - **IPv6 can be off** ([`Child::ipv6`]), for networks that have IPv4 only.
 
+pub mod bpf;
+pub mod delivery;
+pub mod error;
+pub mod membership;
 pub mod mode;
+pub mod reports;
+pub mod segment;
 
-pub use mode::{Cast, Delivery, Mode, ModeError, may_deliver};
+pub use bpf::{Instruction, MAX_FILTER_GROUPS, MAX_INSTRUCTIONS, Precision, Program, VlanRule};
+pub use delivery::{Delivery, Refusal};
+pub use error::AddError;
+pub use membership::MAX_GROUPS;
+pub use mode::{Cast, Mode, ModeError, Origin};
+pub use reports::{Change, Reports};
+pub use segment::{Child, Segment};
+
+#[cfg(test)]
+mod testing;

@@ -1,9 +1,30 @@
-//! The five macvlan modes and what they let pass between two children of one parent.
+//! The five macvlan modes, and who may talk to whom.
 //!
-//! The rule is Linux's (`drivers/net/macvlan.c`, `macvlan_queue_xmit` and `macvlan_broadcast`): only two children that
-//! are both in bridge mode are joined by the driver itself. In every other pair the frame goes to the wire and nowhere
-//! else; in VEPA mode it is the external switch that may send it back, in private mode nothing brings it back.
-//! Source mode does not ask for the destination at all: it takes by the sender's address what comes from the wire.
+//! Each child has a mode of its own. The rules are Linux's (`drivers/net/macvlan.c`: `macvlan_queue_xmit` on the way
+//! out, `macvlan_handle_frame` on the way in). [`Mode::takes`] is the table; rows are receivers, and the sender itself
+//! is never one:
+//!
+//! | | a bridge child sends | another child sends | from the wire, unicast | group, from outside | group, reflected, from a VEPA child | group, reflected, from a bridge child | group, reflected, from others |
+//! |---|---|---|---|---|---|---|---|
+//! | bridge | yes | - | yes | yes | yes | - | - |
+//! | vepa | - | - | yes | yes | yes | yes | - |
+//! | private | - | - | yes | yes | - | - | - |
+//! | passthru | - | - | yes | yes | - | - | - |
+//! | source | - | - | - | - | - | - | - |
+//!
+//! What the table does not say:
+//!
+//! - **The wire** gets everything that a child sends, but for unicast between two bridge children
+//!   ([`Mode::is_joined`]).
+//! - **Reflected**: the frame comes in with the address of a child as its source, because an external switch sends
+//!   frames back ("hairpin", 802.1Qbg). Bridge children have had it when it went out. Private, passthru and source
+//!   children get their own reflected group frames, and nobody else does ([`Mode::takes_own_reflection`]).
+//! - **Unicast does not ask where it comes from.** So an external switch that sends frames back does join two private
+//!   children, once they know each other's address; what keeps them apart then is that ARP, a group frame, does not
+//!   pass.
+//! - **Group** frames go to those who want the group; see [`crate::membership`].
+//! - **Source** children stand outside of the table: they get what is from an address on their list, unicast or group
+//!   and whoever it is for, from the wire or from one bridge child to another.
 
 use core::fmt;
 use core::str::FromStr;
@@ -11,16 +32,16 @@ use core::str::FromStr;
 /// How the children of one parent are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mode {
-    /// Children reach one another directly. The default of Docker's macvlan driver.
+    /// Children reach one another directly. The default of Docker's macvlan driver (the kernel's is VEPA).
     #[default]
     Bridge,
-    /// Children never reach one another.
+    /// Children do not reach one another.
     Private,
     /// Children reach one another through an external switch that sends frames back ("hairpin", 802.1Qbg).
     Vepa,
     /// One child has the parent for itself.
     Passthru,
-    /// Children take frames by their source address.
+    /// The child takes frames by their source address, and no others.
     Source,
 }
 
@@ -69,66 +90,80 @@ impl FromStr for Mode {
     }
 }
 
-/// To whom a child sends.
+/// What kind of destination a frame has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cast {
-    /// The other child's own address.
+    /// The receiver's own address.
     Unicast,
-    /// Broadcast, or a multicast group that the other child listens to.
+    /// Broadcast, or a multicast group that the receiver wants.
     Group,
 }
 
-/// What happens to a frame from one child with regard to another.
+/// Where a frame comes from, as the children see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Delivery {
-    /// The other child gets it directly.
-    pub sibling: bool,
-    /// It leaves through the parent.
-    pub wire: bool,
+pub enum Origin {
+    /// A child of this mode sends it.
+    Child(Mode),
+    /// The wire, with a source address that is no child's.
+    Outside,
+    /// The wire, with the address of a child of this mode as its source.
+    Reflected(Mode),
 }
 
-/// Whether a frame that `from` sends is handed to the sibling `to`, and whether it goes to the wire. Among bridge
-/// children a unicast frame stays inside, a group frame goes both ways.
-#[must_use]
-pub const fn may_deliver(from: Mode, to: Mode, cast: Cast) -> Delivery {
-    let sibling = match (from, to) {
-        (Mode::Bridge, Mode::Bridge) => true,
-        (Mode::Bridge | Mode::Private | Mode::Vepa | Mode::Passthru | Mode::Source, _) => false,
-    };
-    let wire = match cast {
-        Cast::Unicast => !sibling,
-        Cast::Group => true,
-    };
-    Delivery { sibling, wire }
+impl Mode {
+    /// Whether a child of this mode, which is not the sender, gets the frame.
+    #[inline]
+    #[must_use]
+    pub const fn takes(self, origin: Origin, cast: Cast) -> bool {
+        match (origin, cast) {
+            (Origin::Child(sender), Cast::Unicast | Cast::Group) => {
+                sender.is_joined() && self.is_joined()
+            }
+            (Origin::Outside, Cast::Unicast | Cast::Group)
+            | (Origin::Reflected(_), Cast::Unicast) => !self.takes_by_source(),
+            (Origin::Reflected(sender), Cast::Group) => match sender {
+                Self::Vepa => matches!(self, Self::Vepa | Self::Bridge),
+                Self::Bridge => matches!(self, Self::Vepa),
+                Self::Private | Self::Passthru | Self::Source => false,
+            },
+        }
+    }
+
+    /// Whether children of this mode are joined to one another without the wire.
+    #[inline]
+    #[must_use]
+    pub const fn is_joined(self) -> bool {
+        matches!(self, Self::Bridge)
+    }
+
+    /// Whether a child of this mode is given its own group frames, wanted or not, when the wire sends them back.
+    #[inline]
+    #[must_use]
+    pub const fn takes_own_reflection(self) -> bool {
+        match self {
+            Self::Private | Self::Passthru | Self::Source => true,
+            Self::Bridge | Self::Vepa => false,
+        }
+    }
+
+    /// Whether a list of source addresses decides, and nothing else.
+    #[inline]
+    #[must_use]
+    pub const fn takes_by_source(self) -> bool {
+        matches!(self, Self::Source)
+    }
+
+    /// Whether the child has the parent for itself, and gets whatever comes in.
+    #[inline]
+    #[must_use]
+    pub const fn is_alone(self) -> bool {
+        matches!(self, Self::Passthru)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_whole_table() {
-        let mut joined = Vec::new();
-        for from in Mode::ALL {
-            for to in Mode::ALL {
-                let unicast = may_deliver(from, to, Cast::Unicast);
-                let group = may_deliver(from, to, Cast::Group);
-                assert_eq!(unicast.sibling, group.sibling, "{from} to {to}");
-                assert_ne!(
-                    unicast.sibling, unicast.wire,
-                    "a unicast frame goes one way: {from} to {to}"
-                );
-                assert!(
-                    group.wire,
-                    "the wire always sees a group frame: {from} to {to}"
-                );
-                if unicast.sibling {
-                    joined.push((from, to));
-                }
-            }
-        }
-        assert_eq!(joined, [(Mode::Bridge, Mode::Bridge)]);
-    }
 
     #[test]
     fn names() {
