@@ -23,8 +23,8 @@ pub const MAX_BATCH: usize = 128;
 /// header with two VLAN tags. A UDP superframe may be that long.
 pub const MAX_FRAME: usize = 14 + 8 + 40 + 65_535;
 
-/// Room in front of each frame, its virtio-net header not counted.
-const HEADROOM: usize = 64;
+/// Room in front of each frame, its virtio-net header not counted, in bytes.
+pub const HEADROOM: usize = 64;
 
 /// Bytes that one frame of any size needs.
 const LARGEST: usize = HEADROOM + VNET_LEN + MAX_FRAME;
@@ -154,6 +154,25 @@ impl Batch {
         // Whole cache lines, so that no two frames share one.
         self.used = (start + length).next_multiple_of(64);
         Ok(())
+    }
+
+    /// Appends a frame of which `fill` says where it lies in the room that it is given: [`HEADROOM`]
+    /// bytes, and then as much as [`Self::push_with`] gives. So a header can grow towards the front when
+    /// the rest is there already. Nothing is appended to a full batch, or when there is no frame.
+    #[inline]
+    pub fn push_within(&mut self, fill: impl FnOnce(&mut [u8]) -> Option<Range<usize>>) {
+        if self.is_full() {
+            return;
+        }
+        let start = self.used;
+        let Some(range) = fill(&mut self.arena[start..start + LARGEST]) else {
+            return;
+        };
+        let end = range.end.min(LARGEST);
+        let range = start + range.start.min(end)..start + end;
+        self.used = range.end.next_multiple_of(64);
+        let port = self.port;
+        self.frames.push(Received { port, range });
     }
 
     /// Notes a frame of `bytes` that was turned away at the door of `port`.

@@ -6,6 +6,7 @@
 //! segmentation state is never lost on the way: `[header 12][Ethernet frame]`.
 //!
 //! - [`tap`]: a TAP device inside a container's namespace, with offload or plain.
+//! - [`packet`]: an uplink, the physical network that an interface of the host is on.
 //! - [`vxlan`]: a tunnel to other switches over UDP, one socket for many networks.
 //! - [`memory`]: the twin of all of them inside one process, for tests and benches.
 //!
@@ -15,6 +16,7 @@
 mod batch;
 mod id;
 pub mod memory;
+pub mod packet;
 pub mod tap;
 pub mod vxlan;
 
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use vswitch_wire::OffloadSet;
 
-pub use batch::{Batch, MAX_BATCH, MAX_FRAME, Refused};
+pub use batch::{Batch, HEADROOM, MAX_BATCH, MAX_FRAME, Refused};
 pub use id::{MAX_PORTS, PortId};
 
 /// The receiving half of a port. It belongs to one worker.

@@ -13,6 +13,8 @@
 //! | `netns` | network namespaces: make, enter, pin |
 //! | `userns` | an own user namespace, for those who are not root |
 //! | `netlink` | links, addresses, routes |
+//! | `packet` | AF_PACKET sockets: frames of an interface, filters, memberships |
+//! | `mmsg`, `option` | messages by the batch; options of sockets: what `udp` and `packet` share |
 //! | `caps` | capabilities, and whether the switch can work here at all |
 //! | `udp` | datagrams by the batch: UDP_SEGMENT, UDP_GRO, error queue |
 //! | `proc` | processes that start inside a namespace |
@@ -31,8 +33,11 @@ mod error;
 mod fault;
 mod fd;
 mod ifname;
+mod mmsg;
 pub mod netlink;
 mod netns;
+mod option;
+pub mod packet;
 mod proc;
 mod tun;
 pub mod udp;

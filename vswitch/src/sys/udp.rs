@@ -14,16 +14,15 @@
 //!
 //! `socket2` opens and configures the sockets; the options that it has no name for are set here.
 
-mod option;
 mod raw;
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use raw::{Control, Name};
+use super::mmsg::{self, Control, Name};
 
-pub use option::{DISCOVER, SocketOption, set_socket_option, socket_option};
+pub use super::option::{DISCOVER, SocketOption, set_socket_option, socket_option};
 
 /// Longest payload of an IPv4 datagram; IPv6 would take 20 bytes more.
 pub const MAX_DATAGRAM: usize = 65_507;
@@ -115,21 +114,16 @@ impl RecvRing {
             controls,
             received,
         } = self;
-        raw::recv_many(
-            socket,
-            data.chunks_mut(SLOT).take(slots),
-            names,
-            controls,
-            |length, name, control| {
-                let (segment, tos) = control.received();
-                received.push(Meta {
-                    length: length.min(SLOT),
-                    from: name.get(),
-                    segment,
-                    tos,
-                });
-            },
-        )?;
+        let rooms = data.chunks_mut(SLOT).map(|slot| [IoSliceMut::new(slot)]);
+        mmsg::recv_many(socket, rooms.take(slots), names, controls, |incoming| {
+            let (segment, tos) = raw::received(incoming.control);
+            received.push(Meta {
+                length: incoming.length.min(SLOT),
+                from: raw::address(incoming.name),
+                segment,
+                tos,
+            });
+        })?;
         Ok(received.len())
     }
 

@@ -39,6 +39,14 @@ pub enum SocketOption {
     IpMtu,
     /// The same for IPv6.
     Ipv6Mtu,
+    /// PACKET_VNET_HDR: a virtio-net header of 10 bytes in front of every frame.
+    PacketVnetHdr,
+    /// PACKET_VNET_HDR_SZ: one of so many bytes, 10 or 12 (Linux 6.6).
+    PacketVnetHdrSize,
+    /// PACKET_AUXDATA: the kernel tells what it took off a frame.
+    PacketAuxdata,
+    /// PACKET_IGNORE_OUTGOING: what this host sends is not received (Linux 4.20).
+    PacketIgnoreOutgoing,
 }
 
 /// Value of the MTU_DISCOVER options: DF set, and what does not fit the path is refused.
@@ -63,6 +71,10 @@ impl SocketOption {
             Self::SendBufferForce => (libc::SOL_SOCKET, libc::SO_SNDBUFFORCE),
             Self::IpMtu => (libc::IPPROTO_IP, libc::IP_MTU),
             Self::Ipv6Mtu => (libc::IPPROTO_IPV6, libc::IPV6_MTU),
+            Self::PacketVnetHdr => (libc::SOL_PACKET, libc::PACKET_VNET_HDR),
+            Self::PacketVnetHdrSize => (libc::SOL_PACKET, libc::PACKET_VNET_HDR_SZ),
+            Self::PacketAuxdata => (libc::SOL_PACKET, libc::PACKET_AUXDATA),
+            Self::PacketIgnoreOutgoing => (libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING),
         }
     }
 }
