@@ -23,8 +23,6 @@
 //! - **Nobody gets a frame twice, or its own.** The driver gives a frame that a bridge child sends to its own address
 //!   back to it; and a source child that lists itself gets its own reflected frames twice.
 //! - **PAUSE reaches no child at all.** The driver holds it back where it floods, not where it delivers by source.
-//! - **Source mode wants a promiscuous parent** ([`Segment::is_promiscuous`]). The driver does not ask for it, and its
-//!   source children get what the card happens to let through.
 //! - **IPv6 can be off** ([`Child::ipv6`]), for networks that have IPv4 only.
 
 pub mod bpf;

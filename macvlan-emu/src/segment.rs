@@ -212,12 +212,11 @@ impl<K: Copy + Eq + Hash + Debug> Segment<K> {
         Reports::parse(head, ethernet)
     }
 
-    /// Whether the parent has to take in frames for addresses that are neither its own nor a child's: passthru takes
-    /// whatever comes, source mode whatever is from the right sender (for which the driver does not ask).
+    /// Whether the parent has to take in frames for addresses that are neither its own nor a child's. Only passthru has
+    /// it so: the driver takes what is from a source child's list where it arrives, and does not ask for it.
     #[must_use]
     pub fn is_promiscuous(&self) -> bool {
-        let mut children = self.children();
-        children.any(|child| child.mode.is_alone() || child.mode.takes_by_source())
+        self.children().any(|child| child.mode.is_alone())
     }
 
     /// The program that lets through what [`Self::from_wire`] has a receiver for; see [`crate::bpf`].

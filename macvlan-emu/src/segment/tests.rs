@@ -142,7 +142,7 @@ fn source_children_get_what_is_from_their_list() {
     let mut segment = segment(&[Mode::Bridge]);
     segment.add(source_child(1, &[LAN, LAN], false)).unwrap();
     segment.add(source_child(2, &[LAN, mac(0)], false)).unwrap();
-    assert!(segment.is_promiscuous());
+    assert!(!segment.is_promiscuous());
     assert_eq!(wire(&segment, ELSEWHERE, LAN), only(&[1, 2]));
     assert_eq!(wire(&segment, mac(0), LAN), only(&[0, 1, 2]));
     assert_eq!(wire(&segment, MacAddr::BROADCAST, LAN), only(&[0, 1, 2]));

@@ -11,7 +11,8 @@ impl Ingress<'_> {
     ///
     /// A source that is a group address or all zeroes ends the frame, as in the kernel's bridge:
     /// no station sends so. Reserved destinations stay on their link (802.1Q 8.6.3) unless the
-    /// network relays them for teaching. Networks have no VLANs of their own yet: the frame's tags
+    /// network relays them for teaching; macvlan is no bridge but a network card for many, and lets its children speak
+    /// LACP or LLDP with the switch outside. Networks have no VLANs of their own yet: the frame's tags
     /// pass through, and all of it is one broadcast domain.
     ///
     /// # Errors
@@ -21,7 +22,10 @@ impl Ingress<'_> {
         if !head.src.is_unicast() {
             return Err(DropReason::InvalidSource);
         }
-        if head.dst.is_link_local_reserved() && !self.network.settings.relay_reserved {
+        if head.dst.is_link_local_reserved()
+            && !self.network.settings.relay_reserved
+            && self.macvlan.is_none()
+        {
             return Err(DropReason::ReservedAddress);
         }
         Ok(None)

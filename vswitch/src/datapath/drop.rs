@@ -2,7 +2,7 @@
 //!
 //! A drop is an error value: a stage returns it with `?`. The one enum is at once the code, the
 //! text, the counter's index and its label in JSON, so that the four cannot drift apart.
-//! [`DropReason::Tunnel`] holds the tunnel engine's own enum of the same kind.
+//! [`DropReason::Tunnel`] and [`DropReason::Macvlan`] hold the engines' own enums of the same kind.
 
 use vxlan::Refusal;
 
@@ -51,11 +51,14 @@ pub enum DropReason {
     /// Ingress: the tunnel turned it away.
     #[error(transparent)]
     Tunnel(Refusal),
+    /// Lookup: a macvlan network has nobody to give it to.
+    #[error(transparent)]
+    Macvlan(macvlan_emu::Refusal),
 }
 
 impl DropReason {
     /// All reasons, in the order of their counters.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::Truncated,
         Self::BadOffload,
         Self::InvalidSource,
@@ -80,6 +83,9 @@ impl DropReason {
         Self::Tunnel(Refusal::OwnSource),
         Self::Tunnel(Refusal::StaticElsewhere),
         Self::Tunnel(Refusal::Congestion),
+        Self::Macvlan(macvlan_emu::Refusal::Nobody),
+        Self::Macvlan(macvlan_emu::Refusal::Ipv6Off),
+        Self::Macvlan(macvlan_emu::Refusal::UnknownChild),
     ];
 
     /// Index of the reason's counter.
@@ -101,6 +107,7 @@ impl DropReason {
             Self::NoPeer => 11,
             Self::Unreachable => 12,
             Self::Tunnel(refusal) => 13 + refusal.index(),
+            Self::Macvlan(refusal) => 24 + refusal.index(),
         }
     }
 
@@ -122,6 +129,7 @@ impl DropReason {
             Self::NoPeer => "no_peer",
             Self::Unreachable => "unreachable",
             Self::Tunnel(refusal) => refusal.label(),
+            Self::Macvlan(refusal) => refusal.label(),
         }
     }
 }

@@ -1,17 +1,20 @@
 //! Stage 4: where the destination is.
 
-use vswitch_wire::{MacAddr, VlanId};
+use macvlan_emu::Delivery;
+use vswitch_wire::{Head, VlanId};
 
 use super::{DropReason, EntryKind, FdbKey, Ingress, Tick};
 use crate::port::PortId;
 
 /// Where a frame is to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Destination {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Destination<'a> {
     /// One port.
     Port(PortId),
     /// Every other port of the network.
     Everyone,
+    /// Children of a macvlan network, the wire, or both.
+    Children(Delivery<'a, PortId>),
     /// The switch itself.
     Switch,
 }
@@ -21,14 +24,21 @@ impl Ingress<'_> {
     ///
     /// # Errors
     /// [`DropReason::SamePort`] when the station is behind the port that the frame came from
-    /// (802.1Q 8.6.1: its other copy has already reached it).
+    /// (802.1Q 8.6.1: its other copy has already reached it); [`DropReason::Macvlan`].
     #[inline]
     pub(super) fn lookup(
         &self,
         vlan: Option<VlanId>,
-        destination: MacAddr,
+        head: &Head,
         now: Tick,
-    ) -> Result<Destination, DropReason> {
+    ) -> Result<Destination<'_>, DropReason> {
+        if let Some(view) = self.macvlan {
+            let delivery = view.deliver(self.port.id, head);
+            return delivery
+                .map(Destination::Children)
+                .map_err(DropReason::Macvlan);
+        }
+        let destination = head.dst;
         if destination.is_multicast() {
             return Ok(Destination::Everyone);
         }

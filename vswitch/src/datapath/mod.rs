@@ -15,6 +15,8 @@
 //!   should have left through.
 //! - **Time is an argument**, read once per batch.
 //! - **No allocation and no lock** per frame.
+//! - **Two kinds of relay** ([`Relay`]): most networks learn where stations are; on a macvlan network everybody's place
+//!   is known, and its engine is asked instead of the [`Fdb`]. The stages are the same.
 
 mod admit;
 mod counters;
@@ -38,19 +40,20 @@ mod tests;
 
 pub use counters::{Tally, Traffic};
 pub use drop::DropReason;
-pub use egress::Verdict;
+pub use egress::{Copies, Verdict};
 pub use events::SwitchEvent;
 pub use fdb::{
     EntryKind, EntryKindParseError, Fdb, FdbEntry, FdbError, FdbKey, FdbReader, FdbStats, Flush,
     Hit, Learned,
 };
 pub use frame::Frame;
-pub use network::{Ageing, MaxEntries, NetworkId, NetworkSettings};
+pub use network::{Ageing, MaxEntries, NetworkId, NetworkSettings, Relay};
 pub use snapshot::{NetworkView, PortView, Snapshot};
 pub use switch::{AddPortError, PortStats, StartError, Switch, SwitchConfig};
 pub use tick::Tick;
 pub use worker::{TrunkId, WorkerStats};
 
+use crate::port::macvlan::View;
 use events::EventSender;
 
 /// What a batch from one port sees of the switch.
@@ -60,6 +63,8 @@ pub struct Ingress<'a> {
     port: &'a PortView,
     network: &'a NetworkView,
     fdb: FdbReader<'a>,
+    /// On a macvlan network: its children.
+    macvlan: Option<&'a View>,
     events: &'a EventSender,
 }
 
@@ -72,8 +77,8 @@ impl Ingress<'_> {
     pub fn forward(&self, frame: &Frame<'_>, now: Tick) -> Result<Verdict<'_>, DropReason> {
         let head = frame.parse()?; // Ethernet, tags and offload header, checked once
         let vlan = self.admit(&head)?; // what is refused teaches nothing
-        self.learn(vlan, head.src, now);
-        let destination = self.lookup(vlan, head.dst, now)?; // a station, everyone, ourselves
+        self.learn(vlan, &head, frame, now);
+        let destination = self.lookup(vlan, &head, now)?; // a station, everyone, ourselves
         self.egress(destination) // members of the network but the port it came from
     }
 }

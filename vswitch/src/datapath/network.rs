@@ -1,6 +1,10 @@
 //! What a network is to the data path: a number and a few settings.
 
+use std::sync::Arc;
+
 use serde::Serialize;
+
+use crate::port::macvlan::Macvlan;
 
 /// A network's number on the switch; never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -89,4 +93,14 @@ impl Default for NetworkSettings {
             relay_reserved: false,
         }
     }
+}
+
+/// How a network finds the port behind which a station is.
+#[derive(Clone, Debug, Default)]
+pub enum Relay {
+    /// It learns from source addresses, and floods what it does not know (802.1Q).
+    #[default]
+    Learning,
+    /// It asks the macvlan engine, which knows every child.
+    Macvlan(Arc<Macvlan>),
 }

@@ -7,10 +7,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 
+use arc_swap::Guard;
 use vswitch_wire::OffloadSet;
 
 use super::counters::PortCounters;
-use super::{Fdb, NetworkId, NetworkSettings};
+use super::{Fdb, NetworkId, NetworkSettings, Relay};
+use crate::port::macvlan::View;
 use crate::port::{PortId, PortState, PortTx};
 
 /// The picture.
@@ -54,7 +56,19 @@ pub struct NetworkView {
     pub(super) id: NetworkId,
     pub(super) settings: NetworkSettings,
     pub(super) fdb: Arc<Fdb>,
+    pub(super) relay: Relay,
     pub(super) members: Vec<Arc<PortView>>,
+}
+
+impl NetworkView {
+    /// The children of a macvlan network, as they are now.
+    #[inline]
+    pub(super) fn macvlan(&self) -> Option<Guard<Arc<View>>> {
+        match &self.relay {
+            Relay::Learning => None,
+            Relay::Macvlan(macvlan) => Some(macvlan.view()),
+        }
+    }
 }
 
 impl Snapshot {

@@ -23,7 +23,9 @@ use super::counters::{PortCounters, Tally};
 use super::events::EventSender;
 use super::snapshot::{Attachment, NetworkView, PortView, StateCell};
 use super::worker::{Activity, Order, Shared, Source, TrunkId, WAKER, Worker};
-use super::{Fdb, Flush, NetworkId, NetworkSettings, Snapshot, SwitchEvent, Tick, WorkerStats};
+use super::{
+    Fdb, Flush, NetworkId, NetworkSettings, Relay, Snapshot, SwitchEvent, Tick, WorkerStats,
+};
 use crate::port::{MAX_PORTS, Port, PortId, PortRx, PortState};
 
 /// How a switch is to run.
@@ -128,6 +130,7 @@ struct PortRecord {
 struct NetworkRecord {
     settings: NetworkSettings,
     fdb: Arc<Fdb>,
+    relay: Relay,
 }
 
 #[derive(Debug, Default)]
@@ -193,8 +196,13 @@ impl Switch {
         self.shared.now()
     }
 
-    /// Adds a network without ports.
+    /// Adds a network without ports, which learns.
     pub fn add_network(&self, settings: NetworkSettings) -> NetworkId {
+        self.add_relay(settings, Relay::Learning)
+    }
+
+    /// Adds a network without ports.
+    pub fn add_relay(&self, settings: NetworkSettings, relay: Relay) -> NetworkId {
         let mut state = self.lock();
         let id = NetworkId(state.next_network);
         state.next_network += 1;
@@ -204,7 +212,12 @@ impl Switch {
             settings.max_entries.as_usize(),
             seed,
         ));
-        state.networks.insert(id, NetworkRecord { settings, fdb });
+        let record = NetworkRecord {
+            settings,
+            fdb,
+            relay,
+        };
+        state.networks.insert(id, record);
         id
     }
 
@@ -429,6 +442,7 @@ impl Switch {
                         id: *id,
                         settings,
                         fdb,
+                        relay: record.relay.clone(),
                         members: Vec::new(),
                     },
                 )

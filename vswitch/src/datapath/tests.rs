@@ -5,6 +5,7 @@ mod bench;
 mod drops;
 mod events;
 mod hostile;
+mod macvlan;
 mod model;
 mod offload;
 mod relay;

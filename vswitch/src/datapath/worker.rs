@@ -384,11 +384,13 @@ impl Run {
         let Some(attachment) = snapshot.attachment(self.port) else {
             return;
         };
+        let macvlan = attachment.network.macvlan();
         let ingress = Ingress {
             snapshot,
             port: &attachment.port,
             network: &attachment.network,
             fdb: attachment.network.fdb.reader(),
+            macvlan: macvlan.as_deref().map(|view| &**view),
             events,
         };
         let block = attachment.port.counters.of(worker);
@@ -405,6 +407,14 @@ impl Run {
                     for member in members.iter().filter(|member| member.id != self.port) {
                         outbox.push(member.id, number);
                     }
+                }
+                Ok(Verdict::Each(copies)) => {
+                    let mut sent = 0;
+                    for port in copies.ports() {
+                        outbox.push(port.id, number);
+                        sent += 1;
+                    }
+                    block.replicated.add(sent - 1);
                 }
                 Ok(Verdict::Consumed) => block.consumed.add(1),
                 Err(reason) => block.drop_frames(reason, 1),

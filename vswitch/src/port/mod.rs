@@ -15,6 +15,7 @@
 
 mod batch;
 mod id;
+pub mod macvlan;
 pub mod memory;
 pub mod packet;
 pub mod tap;

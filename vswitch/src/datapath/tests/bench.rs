@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::Receiver;
+use macvlan_emu::Child;
 use vswitch_wire::{MacAddr, OffloadSet};
 
 use super::super::counters::{PortCounters, Tally};
@@ -12,7 +13,8 @@ use super::super::events::EventSender;
 use super::super::outbox::Outbox;
 use super::super::snapshot::{Attachment, NetworkView, PortView, Snapshot, StateCell};
 use super::super::worker::process;
-use super::super::{Fdb, FdbKey, NetworkId, NetworkSettings, SwitchEvent, Tick};
+use super::super::{Fdb, FdbKey, NetworkId, NetworkSettings, Relay, SwitchEvent, Tick};
+use crate::port::macvlan::Macvlan;
 use crate::port::{Batch, PortId, PortState, PortTx, SendReport};
 
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
@@ -78,6 +80,8 @@ struct Place {
 #[derive(Debug)]
 pub(super) struct Bench {
     networks: BTreeMap<u32, (NetworkSettings, Arc<Fdb>)>,
+    /// How they relay; by learning, where nothing else was said.
+    relays: BTreeMap<u32, Relay>,
     ports: BTreeMap<PortId, Place>,
     snapshot: Snapshot,
     sender: EventSender,
@@ -97,6 +101,7 @@ impl Bench {
         };
         Self {
             networks: (0..networks).map(|id| (id, (settings, table()))).collect(),
+            relays: BTreeMap::new(),
             ports: BTreeMap::new(),
             snapshot: Snapshot::default(),
             sender,
@@ -145,6 +150,18 @@ impl Bench {
         self.retired.add(&place.view.counters.read());
     }
 
+    /// Makes network 0 one of macvlan with these children, and perhaps an uplink.
+    pub(super) fn macvlan(
+        &mut self,
+        children: &[Child<PortId>],
+        uplink: Option<u16>,
+    ) -> Arc<Macvlan> {
+        let macvlan = Arc::new(Macvlan::of(children, uplink.map(PortId::new)));
+        self.relays.insert(0, Relay::Macvlan(Arc::clone(&macvlan)));
+        self.publish();
+        macvlan
+    }
+
     pub(super) fn configure(&mut self, network: u32, settings: NetworkSettings) {
         let entry = self.networks.get_mut(&network).unwrap();
         entry.0 = settings;
@@ -159,6 +176,7 @@ impl Bench {
                     id: NetworkId(*id),
                     settings: *settings,
                     fdb: Arc::clone(fdb),
+                    relay: self.relays.get(id).cloned().unwrap_or_default(),
                     members: Vec::new(),
                 };
                 (*id, view)

@@ -1,10 +1,12 @@
 //! Every reason to drop a frame, produced on purpose. The match has no other arm, so that a new
 //! reason without a test does not compile.
 
+use macvlan_emu::{Mode, Refusal};
 use vswitch_wire::{MacAddr, OffloadSet, VnetHdr};
 
 use super::super::{DropReason, EntryKind, NetworkSettings, Tick};
 use super::bench::{Bench, Mood};
+use super::macvlan::child;
 use crate::port::PortId;
 use crate::testing::{frame, mac, tagged, with_header};
 
@@ -46,6 +48,20 @@ fn provoke(bench: &mut Bench, reason: DropReason) -> u16 {
         DropReason::NoPeer => return moody(bench, Mood::Nobody),
         DropReason::Unreachable => return moody(bench, Mood::Unreachable),
         DropReason::Tunnel(refusal) => bench.refuse(0, refusal),
+        DropReason::Macvlan(Refusal::Nobody) => {
+            bench.macvlan(&[child(1, Mode::Bridge)], Some(0));
+            bench.send(0, frame(mac(8), mac(9)));
+        }
+        DropReason::Macvlan(Refusal::Ipv6Off) => {
+            bench.macvlan(&[child(0, Mode::Bridge)], Some(1));
+            let mut ipv6 = frame(mac(1), mac(2));
+            ipv6[12 + 12..][..2].copy_from_slice(&[0x86, 0xdd]);
+            bench.send(0, ipv6);
+        }
+        DropReason::Macvlan(Refusal::UnknownChild) => {
+            bench.macvlan(&[child(1, Mode::Bridge)], None);
+            bench.send(0, known);
+        }
     }
     0
 }
