@@ -26,6 +26,7 @@ use super::worker::{Activity, Order, Shared, Source, TrunkId, WAKER, Worker};
 use super::{
     Fdb, Flush, NetworkId, NetworkSettings, Relay, Snapshot, SwitchEvent, Tick, WorkerStats,
 };
+use crate::port::macvlan::ChildError;
 use crate::port::{MAX_PORTS, Port, PortId, PortRx, PortState};
 
 /// How a switch is to run.
@@ -70,6 +71,9 @@ pub enum AddPortError {
     /// The network was removed.
     #[error("network {0} is not on the switch")]
     NoSuchNetwork(NetworkId),
+    /// The macvlan segment refuses it.
+    #[error(transparent)]
+    Child(ChildError),
     /// The worker could not watch the port's descriptor.
     #[error("cannot watch the port's descriptor: {0}")]
     Watch(#[source] io::Error),
@@ -260,6 +264,20 @@ impl Switch {
     /// # Errors
     /// See [`AddPortError`]; the port is closed then.
     pub fn add_port(&self, network: NetworkId, port: Port) -> Result<PortId, AddPortError> {
+        self.add_port_with(network, port, |_| Ok(()))
+    }
+
+    /// As [`Self::add_port`]; `admit` is told the number before the first frame is received, and
+    /// may refuse.
+    ///
+    /// # Errors
+    /// See [`AddPortError`]; the port is closed then.
+    pub fn add_port_with(
+        &self,
+        network: NetworkId,
+        port: Port,
+        admit: impl FnOnce(PortId) -> Result<(), ChildError>,
+    ) -> Result<PortId, AddPortError> {
         let mut state = self.lock();
         if !state.networks.contains_key(&network) {
             return Err(AddPortError::NoSuchNetwork(network));
@@ -283,7 +301,10 @@ impl Switch {
             },
         );
         self.publish(&state);
-        match self.serve(worker, Source::Port(id), port.rx) {
+        let served = admit(id)
+            .map_err(AddPortError::Child)
+            .and_then(|()| self.serve(worker, Source::Port(id), port.rx));
+        match served {
             Ok(()) => Ok(id),
             Err(error) => {
                 self.drop_port(&mut state, id);

@@ -22,6 +22,7 @@ pub mod tap;
 pub mod vxlan;
 
 use std::fmt::Debug;
+use std::io;
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
@@ -57,6 +58,14 @@ pub trait PortTx: Send + Sync + Debug {
     /// is in their [`SendReport`]; an idle port shows only here that its link is down.
     fn link(&self) -> Option<PortState> {
         None
+    }
+
+    /// Shows the other end a carrier, or none, where there is another end to show it to.
+    ///
+    /// # Errors
+    /// When the device is gone, or the kernel cannot do it.
+    fn set_carrier(&self, _on: bool) -> io::Result<()> {
+        Ok(())
     }
 }
 

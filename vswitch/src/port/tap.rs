@@ -18,7 +18,7 @@ use vswitch_wire::{OffloadSet, VNET_LEN, VnetHdr};
 use super::{Batch, Drained, MAX_BATCH, Port, PortLost, PortRx, PortState, PortTx, SendReport};
 use crate::sys::{
     IfName, Netns, PortFault, SysError, TapFactory, TapLink, Tun, TunOptions, netlink, offload,
-    set_nonblocking, tap_link,
+    set_nonblocking, set_tap_carrier, tap_link,
 };
 
 /// How a TAP port is made.
@@ -214,6 +214,10 @@ impl PortTx for TapTx {
             TapLink::Down => PortState::Down,
             TapLink::Gone => PortState::Gone,
         })
+    }
+
+    fn set_carrier(&self, on: bool) -> io::Result<()> {
+        set_tap_carrier(&*self.device, on)
     }
 }
 

@@ -49,5 +49,7 @@ pub use fd::set_nonblocking;
 pub use ifname::{IfName, IfNameError};
 pub use netns::{Netns, NetnsId};
 pub use proc::spawn_in;
-pub use tun::{TapFactory, TapLink, Tun, TunOptions, VNET_HDR_LEN, offload, tap_link};
+pub use tun::{
+    TapFactory, TapLink, Tun, TunOptions, VNET_HDR_LEN, offload, set_tap_carrier, tap_link,
+};
 pub use userns::enter_own_namespaces;

@@ -25,7 +25,7 @@ mod link;
 mod raw;
 
 pub use factory::TapFactory;
-pub use link::{TapLink, tap_link};
+pub use link::{TapLink, set_tap_carrier, tap_link};
 
 use super::{IfName, Netns, PortFault, SysError, caps::Cap};
 use raw::{

@@ -1,6 +1,6 @@
 //! An interface with all that belongs to it, set in one go.
 
-use super::{change, first, link_index, refused, session};
+use super::{change, errno, first, link_index, refused, session};
 use crate::sys::{IfName, SysError};
 use ipnet::IpNet;
 use rtnetlink::{
@@ -11,6 +11,7 @@ use rtnetlink::{
         route::{RouteMessage, RouteScope, RouteType},
     },
 };
+use rustix::io::Errno;
 use std::{
     fs, io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -154,6 +155,22 @@ pub fn configure_link(config: &LinkConfig) -> Result<(), SysError> {
             request.execute().await.map_err(|e| refused(what(), e))?;
         }
         Ok(())
+    })
+}
+
+/// Removes a route through an interface. Absent is fine.
+///
+/// # Errors
+///
+/// As [`configure_link`].
+pub fn delete_route(name: &IfName, route: &RouteConfig) -> Result<(), SysError> {
+    session(async |handle| {
+        let index = link_index(&handle, name).await?;
+        let message = route.message(index)?;
+        match handle.route().del(message).execute().await {
+            Err(e) if errno(&e) == Some(Errno::SRCH) => Ok(()),
+            other => other.map_err(|e| refused(format!("remove the route to {}", route.dst), e)),
+        }
     })
 }
 

@@ -12,9 +12,11 @@
 
 mod config;
 mod list;
+mod monitor;
 
-pub use config::{LinkConfig, RouteConfig, configure_link};
+pub use config::{LinkConfig, RouteConfig, configure_link, delete_route};
 pub use list::{AddressInfo, LinkInfo, RouteInfo, addresses, links, routes};
+pub use monitor::LinkMonitor;
 
 use super::{IfName, Netns, SysError, caps::Cap};
 use futures_util::{Stream, TryStreamExt};

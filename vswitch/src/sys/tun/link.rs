@@ -1,4 +1,4 @@
-//! Whether the interface of a TAP is up, asked of its descriptor.
+//! Whether the interface of a TAP is up, asked of its descriptor, and whether it shall have a carrier.
 //!
 //! The interface lies in somebody's namespace, where one would have to go to ask netlink. `poll` on
 //! the descriptor tells without going there: `tun_chr_poll` reports "writable" while the interface is
@@ -6,6 +6,7 @@
 //! essay), and an error once the device is gone. That the interface goes down raises no event, so
 //! this is for being asked, not for waiting.
 
+use super::raw;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::retry_on_intr,
@@ -51,4 +52,15 @@ pub fn tap_link(owner: &impl AsRawFd) -> io::Result<TapLink> {
             TapLink::Down
         },
     )
+}
+
+/// Gives the interface behind a TAP's descriptor a carrier or takes it away, as a cable that is pulled:
+/// the container sees `NO-CARRIER`. A new interface has one.
+///
+/// # Errors
+/// That of the ioctl: the device is gone, or a kernel before 5.0.
+pub fn set_tap_carrier(owner: &impl AsRawFd, on: bool) -> io::Result<()> {
+    // SAFETY: as in `tap_link`.
+    let fd = unsafe { BorrowedFd::borrow_raw(owner.as_raw_fd()) };
+    Ok(raw::set_carrier(fd, on)?)
 }

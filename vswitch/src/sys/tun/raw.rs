@@ -31,6 +31,7 @@ pub(super) const TUNGETIFF: Opcode = opcode::read::<c_uint>(b'T', 210);
 pub(super) const TUNGETVNETHDRSZ: Opcode = opcode::read::<c_int>(b'T', 215);
 pub(super) const TUNSETVNETHDRSZ: Opcode = opcode::write::<c_int>(b'T', 216);
 pub(super) const TUNSETVNETLE: Opcode = opcode::write::<c_int>(b'T', 220);
+pub(super) const TUNSETCARRIER: Opcode = opcode::write::<c_int>(b'T', 226);
 pub(super) const TUNGETDEVNETNS: Opcode = opcode::none(b'T', 227);
 
 /// `struct ifreq` as far as TUN uses it: name and flags, then the rest of the union.
@@ -136,6 +137,13 @@ pub(super) fn vnet_hdr_len(fd: BorrowedFd<'_>) -> Result<c_int, Errno> {
 pub(super) fn set_little_endian(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     // SAFETY: TUNSETVNETLE reads one `int` through the pointer, which is what `Setter` passes.
     unsafe { ioctl(fd, Setter::<TUNSETVNETLE, c_int>::new(1)) }
+}
+
+/// `TUNSETCARRIER`: whether the interface has a carrier.
+pub(super) fn set_carrier(fd: BorrowedFd<'_>, on: bool) -> Result<(), Errno> {
+    // SAFETY: TUNSETCARRIER reads one `int` through the pointer, which is what `Setter` passes. On a
+    // descriptor that is no TUN the number is unknown (ENOTTY).
+    unsafe { ioctl(fd, Setter::<TUNSETCARRIER, c_int>::new(on.into())) }
 }
 
 /// `TUNGETDEVNETNS`: the namespace where the device is.
