@@ -184,7 +184,9 @@ pub struct NetworkCreate {
     pub ip_ranges: Vec<IpNet>,
     /// Addresses that are never given out, by the name of what has them.
     pub aux_addresses: BTreeMap<String, IpAddr>,
-    /// Give the network an IPv6 subnet (a random ULA /64) when none is named.
+    /// `default`, or `null`: no addresses from us. Empty means `default`.
+    pub ipam_driver: String,
+    /// IPv6 on the interfaces; with the default address driver a subnet (a random ULA /64) when none is named.
     pub ipv6: bool,
     /// No way out of the network.
     pub internal: bool,

@@ -11,6 +11,7 @@ use std::{
     fs, io,
     net::IpAddr,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use ipnet::IpNet;
@@ -19,8 +20,10 @@ use vswitch_wire::MacAddr;
 use super::{ControlError, sandbox::Place};
 use crate::{
     port::{
-        Port, PortRx, tap,
-        vxlan::{Underlay, UnderlayError, longest_superframe},
+        Port, PortRx,
+        packet::{self, Uplink, UplinkError, UplinkOptions},
+        tap,
+        vxlan::{Underlay, UnderlayError},
     },
     sys::{IfName, Netns, NetnsId, SysError, TapFactory, netlink},
 };
@@ -34,6 +37,9 @@ pub struct DeviceSpec {
     pub mac: MacAddr,
     /// Bytes.
     pub mtu: u16,
+    /// The routers of the default routes, at most one of each family; where the namespace has a default route already, it
+    /// keeps that.
+    pub gateways: Vec<IpAddr>,
     /// Longest super-frame, where it is not for the kernel to say.
     pub gso_max_size: Option<u32>,
     /// Super-frames and partial checksums pass.
@@ -111,11 +117,38 @@ pub trait Kernel: Send + Debug + 'static {
     /// What the kernel refuses.
     fn configure(&self, netns: &Self::Netns, spec: &DeviceSpec) -> Result<(), ControlError>;
 
-    /// Gives an interface on an overlay network another MTU.
+    /// Gives an interface another MTU, and another bound of super-frames where there is one.
     ///
     /// # Errors
     /// No such interface, or what the kernel refuses.
-    fn set_mtu(&self, netns: &Self::Netns, ifname: &IfName, mtu: u16) -> Result<(), ControlError>;
+    fn set_mtu(
+        &self,
+        netns: &Self::Netns,
+        ifname: &IfName,
+        mtu: u16,
+        gso_max_size: Option<u32>,
+    ) -> Result<(), ControlError>;
+
+    /// Has the namespace reach one address through an interface, or no longer.
+    ///
+    /// # Errors
+    /// No such interface, or what the kernel refuses.
+    fn set_host_route(
+        &self,
+        netns: &Self::Netns,
+        ifname: &IfName,
+        to: IpAddr,
+        there: bool,
+    ) -> Result<(), ControlError>;
+
+    /// Whether the switch's own namespace has an interface of this name.
+    fn has_interface(&self, name: &IfName) -> bool;
+
+    /// Opens an uplink on an interface of the switch's own namespace.
+    ///
+    /// # Errors
+    /// No such interface, one that cannot be a parent, no right to.
+    fn open_uplink(&self, options: &UplinkOptions) -> Result<(Port, Arc<Uplink>), ControlError>;
 
     /// Opens a tunnel's UDP port in the switch's own namespace, with receiving halves for so many workers.
     ///
@@ -180,6 +213,20 @@ impl From<SysError> for ControlError {
             | SysError::BadDescriptor { .. }
             | SysError::Netlink { .. }
             | SysError::Io { .. } => Self::internal(message),
+        }
+    }
+}
+
+impl From<UplinkError> for ControlError {
+    fn from(error: UplinkError) -> Self {
+        let message = format!("parent: {error}");
+        match error {
+            UplinkError::NoSuchParent { .. } => Self::not_found(message),
+            UplinkError::NotEthernet { .. } => Self::invalid(message),
+            UplinkError::Sys(error) => error.into(),
+            UplinkError::Io { .. } => {
+                Self::unavailable(format!("{message}; look at the interface with `ip link`"))
+            }
         }
     }
 }
@@ -276,6 +323,7 @@ impl Kernel for HostKernel {
             mtu: Some(spec.mtu.into()),
             gso_max_size: spec.gso_max_size,
             addresses: spec.addresses.clone(),
+            routes: missing_defaults(netns, &spec.gateways)?,
             up: true,
             disable_ipv6: spec.disable_ipv6,
             announce: spec.announce,
@@ -284,13 +332,49 @@ impl Kernel for HostKernel {
         Ok(netns.run(|| netlink::configure_link(&config))??)
     }
 
-    fn set_mtu(&self, netns: &Netns, ifname: &IfName, mtu: u16) -> Result<(), ControlError> {
+    fn set_mtu(
+        &self,
+        netns: &Netns,
+        ifname: &IfName,
+        mtu: u16,
+        gso_max_size: Option<u32>,
+    ) -> Result<(), ControlError> {
         let config = netlink::LinkConfig {
             mtu: Some(mtu.into()),
-            gso_max_size: Some(longest_superframe(mtu)),
+            gso_max_size,
             ..netlink::LinkConfig::new(ifname.clone())
         };
         Ok(netns.run(|| netlink::configure_link(&config))??)
+    }
+
+    fn set_host_route(
+        &self,
+        netns: &Netns,
+        ifname: &IfName,
+        to: IpAddr,
+        there: bool,
+    ) -> Result<(), ControlError> {
+        let route = netlink::RouteConfig {
+            dst: to.into(),
+            via: None,
+        };
+        Ok(netns.run(|| {
+            if !there {
+                return netlink::delete_route(ifname, &route);
+            }
+            netlink::configure_link(&netlink::LinkConfig {
+                routes: vec![route],
+                ..netlink::LinkConfig::new(ifname.clone())
+            })
+        })??)
+    }
+
+    fn has_interface(&self, name: &IfName) -> bool {
+        netlink::link_exists(name).unwrap_or(false)
+    }
+
+    fn open_uplink(&self, options: &UplinkOptions) -> Result<(Port, Arc<Uplink>), ControlError> {
+        Ok(packet::open(options)?)
     }
 
     fn open_underlay(
@@ -315,6 +399,25 @@ impl Kernel for HostKernel {
             .inspect_err(|error| tracing::debug!(%local, %peer, %error, "no path MTU"))
             .ok()
     }
+}
+
+/// Default routes by these routers, of the families that have none in the namespace.
+fn missing_defaults(
+    netns: &Netns,
+    gateways: &[IpAddr],
+) -> Result<Vec<netlink::RouteConfig>, ControlError> {
+    if gateways.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = netns.run(netlink::routes)??;
+    let has = |gateway: &&IpAddr| {
+        let of_family = |net: &IpNet| net.prefix_len() == 0 && net.addr().is_ipv4() == gateway.is_ipv4();
+        !known.iter().any(|route| of_family(&route.dst))
+    };
+    let missing = gateways.iter().filter(has);
+    Ok(missing
+        .map(|gateway| netlink::RouteConfig::default_via(*gateway))
+        .collect())
 }
 
 fn io_failed(what: &str, path: &Path, error: &io::Error) -> ControlError {

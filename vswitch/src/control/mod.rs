@@ -12,6 +12,7 @@
 //! | `ipam`, `subnets` | addresses of a subnet; which subnets a network gets |
 //! | `network`, `sandbox`, `endpoint` | the objects and their rules |
 //! | `overlay` | tunnels to other hosts |
+//! | `macvlan` | segments of the host's own physical networks |
 //! | `kernel` | namespaces and devices |
 //! | `attach` | making and removing an endpoint, as a transaction |
 //! | `controller` | the state, the commands, and the upkeep |
@@ -25,7 +26,9 @@
 //! # What an interface gets
 //! Its MAC, the network's MTU, and one address of each family that the network has. A network without an IPv6 subnet
 //! switches IPv6 off on its interfaces, as Docker does, so that no link-local address appears that nobody asked for.
-//! There is no default route: the gateway's address is reserved and shown, but nothing answers there yet.
+//! On a macvlan network with a parent the gateway is a router outside, and the default route leads to it, unless the
+//! sandbox has one already. Elsewhere there is none: the gateway's address is reserved and shown, but nothing answers
+//! there yet.
 
 pub mod command;
 pub mod endpoint;
@@ -33,6 +36,7 @@ pub mod error;
 pub mod events;
 pub mod ipam;
 pub mod kernel;
+pub mod macvlan;
 pub mod name;
 pub mod network;
 pub mod options;

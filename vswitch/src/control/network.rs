@@ -13,7 +13,8 @@ use super::{
     command::NetworkCreate,
     ipam::Pool,
     name::{self, ObjectId},
-    options::{self, OverlayOptions, RelayOptions},
+    macvlan::Member,
+    options::{self, MacvlanOptions, OverlayOptions, RelayOptions},
     overlay::{Tunnel, mtu::MIN_V6},
     subnets::{self, Pools},
     view::{IpamConfigView, IpamView, NetworkSummary},
@@ -34,6 +35,8 @@ pub enum Driver {
     Bridge,
     /// One on several hosts, joined by tunnels.
     Overlay,
+    /// The host's own physical network, with more stations on it.
+    Macvlan,
     /// The host's own namespace.
     Host,
     /// Nothing.
@@ -45,6 +48,7 @@ impl fmt::Display for Driver {
         f.pad(match self {
             Self::Bridge => "bridge",
             Self::Overlay => "overlay",
+            Self::Macvlan => "macvlan",
             Self::Host => "host",
             Self::Null => "null",
         })
@@ -55,19 +59,17 @@ impl Driver {
     /// The driver that `network create -d TEXT` means; empty is `bridge`.
     ///
     /// # Errors
-    /// Unavailable for drivers to come, invalid for others.
+    /// Invalid.
     fn for_create(text: &str) -> Result<Self, ControlError> {
         match text {
             "" | "bridge" => Ok(Self::Bridge),
             "overlay" => Ok(Self::Overlay),
-            "macvlan" => Err(ControlError::unavailable(format!(
-                "driver {text}: not built yet; use -d bridge or -d overlay"
-            ))),
+            "macvlan" => Ok(Self::Macvlan),
             "host" | "none" | "null" => Err(ControlError::invalid(format!(
                 "driver {text}: only the predefined network has it; use -d bridge"
             ))),
             _ => Err(ControlError::invalid(format!(
-                "driver {text:?}: unknown; known are bridge and overlay (and, not built yet, macvlan)"
+                "driver {text:?}: unknown; known are bridge, overlay and macvlan"
             ))),
         }
     }
@@ -82,8 +84,47 @@ pub struct Relay {
     pub options: RelayOptions,
     /// Its addresses.
     pub pools: Pools,
-    /// The way to other hosts; of overlay networks alone.
-    pub tunnel: Option<Tunnel>,
+    /// Whether its interfaces have IPv6.
+    pub ipv6: bool,
+    /// How far it reaches.
+    pub reach: Reach,
+}
+
+/// How far a network reaches.
+#[derive(Debug)]
+pub enum Reach {
+    /// Not beyond this host: a bridge network.
+    Host,
+    /// To other hosts, through a tunnel: an overlay network.
+    Tunnel(Tunnel),
+    /// To the network that the parent is on: a macvlan network.
+    Segment(Member),
+}
+
+impl Relay {
+    /// The tunnel of an overlay network.
+    pub fn tunnel(&self) -> Option<&Tunnel> {
+        match &self.reach {
+            Reach::Tunnel(tunnel) => Some(tunnel),
+            Reach::Host | Reach::Segment(_) => None,
+        }
+    }
+
+    /// The tunnel of an overlay network, to note what was heard.
+    pub fn tunnel_mut(&mut self) -> Option<&mut Tunnel> {
+        match &mut self.reach {
+            Reach::Tunnel(tunnel) => Some(tunnel),
+            Reach::Host | Reach::Segment(_) => None,
+        }
+    }
+
+    /// What a macvlan network is on its segment.
+    pub fn member(&self) -> Option<&Member> {
+        match &self.reach {
+            Reach::Segment(member) => Some(member),
+            Reach::Host | Reach::Tunnel(_) => None,
+        }
+    }
 }
 
 /// A network.
@@ -114,6 +155,8 @@ pub enum DriverOptions {
     Bridge(RelayOptions),
     /// What the tunnel is to be; what the underlay has to say is still missing.
     Overlay(OverlayOptions),
+    /// What the children are to be; the parent is still to be looked at.
+    Macvlan(MacvlanOptions),
 }
 
 impl DriverOptions {
@@ -121,6 +164,7 @@ impl DriverOptions {
         match driver {
             Driver::Bridge => options::bridge::parse(given).map(Self::Bridge),
             Driver::Overlay => OverlayOptions::parse(given).map(Self::Overlay),
+            Driver::Macvlan => MacvlanOptions::parse(given).map(Self::Macvlan),
             Driver::Host | Driver::Null => Err(ControlError::internal(format!(
                 "driver {driver}: has no options; make a network of another driver"
             ))),
@@ -132,6 +176,7 @@ impl DriverOptions {
         match self {
             Self::Bridge(options) => Some(options.mtu),
             Self::Overlay(options) => options.mtu,
+            Self::Macvlan(options) => options.mtu,
         }
     }
 }
@@ -143,6 +188,8 @@ pub struct Plan {
     pub options: DriverOptions,
     /// Addresses.
     pub pools: Pools,
+    /// Whether the interfaces have IPv6.
+    pub ipv6: bool,
 }
 
 /// Checks the name and driver of a network to be made by a user.
@@ -197,7 +244,12 @@ pub fn plan(
             "option mtu: {mtu} is too small for the network's IPv6 subnet; give at least {MIN_V6} or no IPv6 subnet"
         )));
     }
-    Ok(Plan { options, pools })
+    let ipv6 = create.ipv6 || pools.v6.is_some();
+    Ok(Plan {
+        options,
+        pools,
+        ipv6,
+    })
 }
 
 /// Whether the name is one of the predefined networks.
@@ -250,7 +302,7 @@ impl Network {
             ip_range: pool.spec().range,
             auxiliary_addresses: pool.spec().auxiliary.clone(),
         });
-        let driver = if self.relay.is_some() {
+        let driver = if self.pools().next().is_some() {
             "default"
         } else {
             "null"
@@ -288,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn drivers_to_come_and_unknown_ones_are_told_apart() {
+    fn drivers_are_known_by_name() {
         let kind = |driver| check_new(&create("n", driver), |_| false).unwrap_err().kind;
         assert_eq!(
             check_new(&create("n", ""), |_| false).unwrap(),
@@ -298,7 +350,10 @@ mod tests {
             check_new(&create("n", "overlay"), |_| false).unwrap(),
             Driver::Overlay
         );
-        assert_eq!(kind("macvlan"), ErrorKind::Unavailable);
+        assert_eq!(
+            check_new(&create("n", "macvlan"), |_| false).unwrap(),
+            Driver::Macvlan
+        );
         assert_eq!(kind("host"), ErrorKind::Invalid);
         assert_eq!(kind("vlan9"), ErrorKind::Invalid);
     }

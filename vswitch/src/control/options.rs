@@ -4,6 +4,7 @@
 //! a misspelt option is never ignored; a key that is known but not built yet is refused in plain words.
 
 pub mod bridge;
+pub mod macvlan;
 pub mod overlay;
 
 use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, str::FromStr};
@@ -11,6 +12,7 @@ use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, str::FromStr
 use super::ControlError;
 use crate::datapath::{Ageing, MaxEntries, NetworkSettings};
 
+pub use macvlan::MacvlanOptions;
 pub use overlay::OverlayOptions;
 
 /// Bytes that an interface's MTU may have: IPv4's minimum (RFC 791) to the most that a TAP takes.

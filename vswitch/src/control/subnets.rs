@@ -74,6 +74,15 @@ pub fn plan(
     others: &[(&str, IpNet)],
     host: impl FnOnce() -> Result<Vec<IpNet>, ControlError>,
 ) -> Result<Pools, ControlError> {
+    match create.ipam_driver.as_str() {
+        "" | "default" => {}
+        "null" => return no_addresses(create),
+        other => {
+            return Err(ControlError::invalid(format!(
+                "address driver {other:?}: unknown; known are default and null"
+            )));
+        }
+    }
     let mut subnets = Subnets::default();
     for subnet in &create.subnets {
         check_subnet(*subnet)?;
@@ -102,6 +111,17 @@ pub fn plan(
     };
     wishes.all_used()?;
     Ok(pools)
+}
+
+/// The pools of a network whose addresses come from elsewhere: DHCP, router advertisements, whoever is in the sandbox.
+fn no_addresses(create: &NetworkCreate) -> Result<Pools, ControlError> {
+    if !create.subnets.is_empty() {
+        return Err(ControlError::invalid(
+            "address driver null: gives no addresses, so there is no subnet; leave out --subnet, or --ipam-driver",
+        ));
+    }
+    Wishes::new(create).all_used()?;
+    Ok(Pools::default())
 }
 
 #[derive(Default)]

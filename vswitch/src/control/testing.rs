@@ -25,6 +25,7 @@ use crate::{
     port::{
         Batch, Drained, Port, PortLost, PortRx, PortState,
         memory::{self, MemoryEnd},
+        packet::{Uplink, UplinkOptions},
         vxlan::Underlay,
     },
     sys::{IfName, NetnsId},
@@ -60,6 +61,8 @@ pub(crate) struct World {
     pub(crate) specs: BTreeMap<(u64, String), DeviceSpec>,
     pub(crate) fail: BTreeSet<Step>,
     pub(crate) host: Vec<IpNet>,
+    /// Host routes, by namespace and interface.
+    pub(crate) routes: BTreeSet<(u64, String, IpAddr)>,
     /// What path MTUs are known to be, instead of what they are.
     pub(crate) paths: BTreeMap<IpAddr, u16>,
 }
@@ -248,13 +251,48 @@ impl Kernel for FakeKernel {
         Ok(())
     }
 
-    fn set_mtu(&self, netns: &u64, ifname: &IfName, mtu: u16) -> Result<(), ControlError> {
+    fn set_mtu(
+        &self,
+        netns: &u64,
+        ifname: &IfName,
+        mtu: u16,
+        _: Option<u32>,
+    ) -> Result<(), ControlError> {
         self.step(Step::SetMtu)?;
         self.world(|world| {
             let spec = world.specs.get_mut(&(*netns, ifname.to_string()));
             spec.unwrap().mtu = mtu;
         });
         Ok(())
+    }
+
+    fn set_host_route(
+        &self,
+        netns: &u64,
+        ifname: &IfName,
+        to: IpAddr,
+        there: bool,
+    ) -> Result<(), ControlError> {
+        self.world(|world| {
+            let route = (*netns, ifname.to_string(), to);
+            if there {
+                world.routes.insert(route);
+            } else {
+                world.routes.remove(&route);
+            }
+        });
+        Ok(())
+    }
+
+    fn has_interface(&self, _: &IfName) -> bool {
+        false
+    }
+
+    fn open_uplink(&self, options: &UplinkOptions) -> Result<(Port, Arc<Uplink>), ControlError> {
+        Err(ControlError::not_found(format!(
+            "parent {}: there are no interfaces here; make one",
+            options.parent
+        )))
     }
 
     /// A real one: loopback addresses need no rights.

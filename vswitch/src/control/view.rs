@@ -6,10 +6,12 @@
 mod event;
 mod port;
 mod tunnel;
+mod uplink;
 
 pub use event::{Event, EventKind};
 pub use port::{FdbEntry, FdbKind, FdbStats, LinkState, PortInfo, Traffic};
 pub use tunnel::{PeerInfo, TunnelStatus};
+pub use uplink::{UplinkFilter, UplinkStatus};
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
@@ -42,6 +44,8 @@ pub struct Status {
     pub totals: Totals,
     /// The UDP ports of overlay networks.
     pub tunnels: Vec<TunnelStatus>,
+    /// The parents of macvlan networks.
+    pub uplinks: Vec<UplinkStatus>,
     /// Events of the data path that were lost because the control plane was too slow.
     pub events_lost: u64,
 }
@@ -107,7 +111,7 @@ pub struct NetworkSummary {
     pub id: String,
     /// The name.
     pub name: String,
-    /// `bridge`, `overlay`, `host`, `null`.
+    /// `bridge`, `overlay`, `macvlan`, `host`, `null`.
     pub driver: String,
     /// `local`.
     pub scope: String,
@@ -135,9 +139,9 @@ pub struct NetworkInspect {
     pub created: String,
     /// `local`.
     pub scope: String,
-    /// `bridge`, `overlay`, `host`, `null`.
+    /// `bridge`, `overlay`, `macvlan`, `host`, `null`.
     pub driver: String,
-    /// Whether it has an IPv6 subnet.
+    /// Whether its interfaces have IPv6.
     #[serde(rename = "EnableIPv6")]
     pub enable_ipv6: bool,
     /// Address management.

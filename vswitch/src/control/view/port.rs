@@ -53,13 +53,14 @@ pub struct Traffic {
 pub struct PortInfo {
     /// Number of the port.
     pub id: PortId,
-    /// `SANDBOX/IFNAME`, or `NETWORK/vxlanVNI` of a tunnel; as good as the number wherever a port is to be named.
+    /// `SANDBOX/IFNAME`, `NETWORK/vxlanVNI` of a tunnel, or the parent of macvlan networks (`eth0`, `eth0.10`); as good as
+    /// the number wherever a port is to be named.
     pub name: String,
-    /// Name of the network.
+    /// Name of the network; of an uplink, of all networks on it, with commas between.
     pub network: String,
-    /// Name of the sandbox; none of a tunnel.
+    /// Name of the sandbox; none of a tunnel or an uplink.
     pub sandbox: Option<String>,
-    /// `tap` or `vxlan`.
+    /// `tap`, `vxlan` or `packet`.
     pub kind: String,
     /// State of the link.
     pub state: LinkState,
