@@ -47,8 +47,14 @@ const SHORT_HEADER: usize = 10;
 /// Bytes that may wait in the socket, in each direction.
 const BUFFER: i32 = 8 << 20;
 
-/// Most messages of one [`PacketSocket::send`] call into the kernel.
+/// Most messages of one call into the kernel.
 pub const SEND_BATCH: usize = 32;
+
+/// Most pieces of a frame to send: header, addresses, tag, rest.
+const PIECES: usize = 4;
+
+/// Messages of a call that is made for few.
+const FEW: usize = 4;
 
 /// One instruction of a classic BPF program (`struct sock_filter`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -224,31 +230,71 @@ impl PacketSocket {
         ))
     }
 
-    /// Sends frames in order, each from pieces that are together `[virtio-net header][frame]`, the
-    /// header of [`Self::header_len`] bytes. Says how many left before the first that was refused,
-    /// and why that one was.
+    /// Sends frames in order, with virtio-net headers of [`Self::header_len`] bytes. Says how many left
+    /// before the first that was refused, and why that one was.
     ///
     /// # Errors
     /// For the frame behind those that left. ENETDOWN and ENXIO: see [`Self::is_gone`]. EMSGSIZE: longer
     /// than the MTU. EAGAIN and ENOBUFS: a queue is full. EINVAL: a header that the kernel refuses.
-    pub fn send<'a>(
-        &self,
-        frames: impl ExactSizeIterator<Item = &'a [IoSlice<'a>]> + Clone,
-    ) -> (usize, io::Result<()>) {
+    pub fn send(&self, frames: &[Gathered<'_>]) -> (usize, io::Result<()>) {
         let mut sent = 0;
         while sent < frames.len() {
-            let letters = (frames.clone().skip(sent)).map(|pieces| Letter {
-                pieces,
+            let letters = (frames[sent..].iter()).map(|frame| Letter {
+                pieces: &frame.pieces[..frame.used],
                 name: None,
                 control: None,
             });
-            match mmsg::send_many::<SEND_BATCH>(self.as_fd(), letters) {
+            // The headers of a call are cleared for as many messages as it can have.
+            let outcome = if frames.len() - sent <= FEW {
+                mmsg::send_many::<FEW>(self.as_fd(), letters)
+            } else {
+                mmsg::send_many::<SEND_BATCH>(self.as_fd(), letters)
+            };
+            match outcome {
                 Ok(count) => sent += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return (sent, Err(error)),
             }
         }
         (sent, Ok(()))
+    }
+}
+
+/// A frame to send, in pieces that are together `[virtio-net header][frame]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Gathered<'a> {
+    pieces: [IoSlice<'a>; PIECES],
+    used: usize,
+}
+
+impl Default for Gathered<'_> {
+    fn default() -> Self {
+        Self {
+            pieces: [IoSlice::new(&[]); PIECES],
+            used: 0,
+        }
+    }
+}
+
+impl<'a> Gathered<'a> {
+    /// Of at most four pieces.
+    #[must_use]
+    #[inline]
+    pub fn new<const N: usize>(pieces: [&'a [u8]; N]) -> Self {
+        const { assert!(N <= PIECES) };
+        let mut gathered = Self::default();
+        for (place, piece) in gathered.pieces.iter_mut().zip(pieces) {
+            *place = IoSlice::new(piece);
+        }
+        gathered.used = N;
+        gathered
+    }
+
+    /// The bytes in one.
+    #[must_use]
+    pub fn concat(&self) -> Vec<u8> {
+        let pieces = self.pieces.iter().take(self.used);
+        pieces.flat_map(|piece| piece.iter().copied()).collect()
     }
 }
 

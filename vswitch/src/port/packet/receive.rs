@@ -145,9 +145,7 @@ impl UplinkRx {
         let mut outcome = Ok(1);
         let Self { shared, large, .. } = self;
         batch.push_within(|room| {
-            let Some(place) = room.get_mut(HEADROOM..) else {
-                return None;
-            };
+            let place = room.get_mut(HEADROOM..)?;
             match shared.socket.recv(place) {
                 Ok(arrival) => {
                     *large = arrival.length > PacketRing::SLOT;

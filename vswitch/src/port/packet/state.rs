@@ -18,7 +18,7 @@ use vswitch_wire::{MacAddr, VlanId};
 
 use super::tag::Claimed;
 use crate::port::PortState;
-use crate::sys::packet::{Interface, Membership, PacketSocket};
+use crate::sys::packet::{Gathered, Interface, Membership, PacketSocket};
 
 /// How old facts may be before they are asked for again.
 const FRESH: Duration = Duration::from_millis(100);
@@ -36,9 +36,30 @@ pub(super) const fn link_of(interface: &Interface) -> PortState {
     }
 }
 
+/// The packet socket as those who send see it; for tests something else.
+pub(super) trait Line: std::fmt::Debug {
+    fn header_len(&self) -> usize;
+    fn interface(&self) -> io::Result<Interface>;
+    fn send(&self, frames: &[Gathered<'_>]) -> (usize, io::Result<()>);
+}
+
+impl Line for PacketSocket {
+    fn header_len(&self) -> usize {
+        Self::header_len(self)
+    }
+
+    fn interface(&self) -> io::Result<Interface> {
+        Self::interface(self)
+    }
+
+    fn send(&self, frames: &[Gathered<'_>]) -> (usize, io::Result<()>) {
+        Self::send(self, frames)
+    }
+}
+
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) socket: PacketSocket,
+pub(super) struct Shared<L = PacketSocket> {
+    pub(super) socket: L,
     pub(super) vlan: Option<VlanId>,
     pub(super) claimed: Claimed,
     pub(super) counts: Counts,
@@ -56,8 +77,8 @@ pub(super) struct Shared {
     dropped: AtomicU64,
 }
 
-impl Shared {
-    pub(super) fn new(socket: PacketSocket, vlan: Option<VlanId>, interface: &Interface) -> Self {
+impl<L: Line> Shared<L> {
+    pub(super) fn new(socket: L, vlan: Option<VlanId>, interface: &Interface) -> Self {
         let shared = Self {
             socket,
             vlan,
@@ -141,7 +162,9 @@ impl Shared {
     pub(super) fn mtu(&self) -> usize {
         usize::try_from(self.mtu.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
+}
 
+impl Shared {
     /// Frames that passed the filter, and those of them that the kernel dropped, from the beginning.
     pub(super) fn kernel_counts(&self) -> (u64, u64) {
         // Reading starts the kernel's counters anew, so each count is seen by one reader only.

@@ -1,0 +1,1 @@
+//! Streams between containers and the LAN, through nothing but ports.
