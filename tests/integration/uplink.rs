@@ -11,11 +11,7 @@ mod parent;
 mod stream;
 mod tags;
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use vswitch::port::{
     Batch, Drained, Port, PortState, SendReport,

@@ -67,11 +67,15 @@ impl Cable {
         cable
     }
 
-    /// Waits until both ends have a carrier.
+    /// Waits until both ends carry frames. A carrier alone does not say so: the kernel starts an
+    /// interface's queue a moment later, and until then drops what is sent.
     #[track_caller]
     pub(super) fn up(&self) {
         for end in [&self.host, &self.lan] {
-            eventually(SOON, "a carrier", || link(end).carrier.then_some(()));
+            eventually(SOON, "an interface that works", || {
+                let shown = end.exec(&["ip", "-j", "link", "show", IFNAME]).json();
+                (shown[0]["operstate"] == "UP").then_some(())
+            });
         }
     }
 
