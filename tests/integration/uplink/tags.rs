@@ -115,6 +115,32 @@ fn an_untagged_segment_leaves_the_vlans_of_others_alone() {
 }
 
 #[test]
+fn a_flood_of_other_segments_does_not_hold_the_worker() {
+    let cable = Cable::new();
+    let mut end = cable.uplink(Some(10), everything());
+    let peer = cable.peer(None);
+    let flood: Vec<_> = (0..100).map(|_| tagged(0x8100, 11)).collect();
+    for _ in 0..30 {
+        peer.send_plain(&flood);
+    }
+    eventually(SOON, "all frames", || {
+        (end.uplink.passed_filter() == 3000).then_some(())
+    });
+    let mut turns = 0;
+    loop {
+        let (frames, drained) = end.once();
+        assert_eq!(frames, [] as [Vec<u8>; 0]);
+        turns += 1;
+        if drained == Drained::Yes {
+            break;
+        }
+    }
+    assert!(turns > 4, "{turns} turns");
+    assert_eq!(end.uplink.counts().foreign, 3000);
+    assert_eq!(end.uplink.counts().heard, 0);
+}
+
+#[test]
 fn frames_on_a_vlan_are_tagged_on_the_wire_and_their_checksums_are_right() {
     for short in [false, true] {
         let cable = Cable::without_offload();

@@ -7,7 +7,8 @@
 //!   is bound when all is set. [`PacketSocket::set_filter`] later replaces the program in one step.
 //! - **`[virtio-net header 12][frame]`** is what goes in and out, as with a TAP (PACKET_VNET_HDR): checksums
 //!   may be open and frames may be superframes, both ways. Before Linux 6.6 (PACKET_VNET_HDR_SZ)
-//!   the header has 10 bytes on the socket; the pieces are arranged around the missing two.
+//!   the header has 10 bytes on the socket; the pieces are arranged around the missing two. Its byte order
+//!   is the host's, and cannot be chosen as a TAP's can.
 //! - **The outer VLAN tag is never in a received frame.** The kernel takes it off and tells it beside the
 //!   frame (PACKET_AUXDATA): [`Arrival::tag`]. In a frame that is sent, a tag is where it belongs.
 //! - **The socket follows its interface**, not a name: renamed it goes on, deleted or moved to another
@@ -196,12 +197,17 @@ impl PacketSocket {
     /// How the interface is now.
     ///
     /// # Errors
-    /// ENODEV when it is gone.
+    /// ENODEV when it is gone; `Interrupted` when it was renamed again and again meanwhile.
     pub fn interface(&self) -> io::Result<Interface> {
-        if self.is_gone() {
-            return Err(io::Error::from_raw_os_error(libc::ENODEV));
+        let answer = facts::interface(self.as_fd(), self.index);
+        match answer {
+            _ if self.is_gone() => Err(io::Error::from_raw_os_error(libc::ENODEV)),
+            // Not found under the name that it had a moment ago.
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {
+                Err(io::ErrorKind::Interrupted.into())
+            }
+            other => other,
         }
-        facts::interface(self.as_fd(), self.index)
     }
 
     /// Receives one frame into `room`, the virtio-net header of 12 bytes first.
@@ -300,6 +306,13 @@ impl<'a> Gathered<'a> {
 
 /// Switches the virtio-net header on; its length.
 fn set_header(socket: &Socket, wanted: HeaderLength) -> Result<usize, SysError> {
+    if cfg!(target_endian = "big") {
+        return Err(SysError::Unsupported {
+            what: "little-endian virtio-net headers on packet sockets".to_owned(),
+            remedy: "macvlan networks with a parent need a little-endian host",
+            cause: io::ErrorKind::Unsupported.into(),
+        });
+    }
     let fd = socket.as_fd();
     let twelve = match wanted {
         HeaderLength::Preferred => set_socket_option(fd, SocketOption::PacketVnetHdrSize, 12),

@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 
-use vswitch_wire::{FLAG_NEEDS_CSUM, Head, VNET_LEN, VnetHdr};
+use vswitch_wire::{FLAG_DATA_VALID, FLAG_NEEDS_CSUM, Head, VNET_LEN, VnetHdr};
 
-use super::state::{Joins, Members};
+use super::members::{Joins, Members};
+use super::mend::mend;
 use super::tag::{Admission, Claimed, Stamp, admit, put_back};
 use super::*;
 use crate::port::HEADROOM;
@@ -293,4 +294,64 @@ fn errors_are_one_line_with_a_remedy() {
         assert!(!text.contains('\n') && text.contains(": "), "{text}");
     }
     assert!(missing.to_string().contains("no-such-link"), "{missing}");
+}
+
+/// A superframe as a network card leaves it that merged the segments and verified them.
+fn merged_by_hardware(bytes: &[u8], shape: &Shape) -> Vec<u8> {
+    let header = VnetHdr::parse(bytes.first_chunk().unwrap());
+    let header = VnetHdr {
+        flags: FLAG_DATA_VALID,
+        csum_start: 0,
+        csum_offset: 0,
+        ..header
+    };
+    let mut merged = bytes.to_vec();
+    merged[..VNET_LEN].copy_from_slice(&header.to_bytes());
+    let checksum = VNET_LEN + shape.l4() + if shape.tcp { 16 } else { 6 };
+    merged[checksum..checksum + 2].copy_from_slice(&[0xab, 0xcd]);
+    merged
+}
+
+#[test]
+fn a_superframe_that_hardware_merged_is_made_an_ordinary_one() {
+    for shape in Shape::all(Some(1000), 9_500) {
+        let bytes = shape.build(mac(1), mac(2));
+        let mut merged = merged_by_hardware(&bytes, &shape);
+        mend(&mut merged);
+        assert_eq!(merged, bytes, "{shape:?}");
+        mend(&mut merged);
+        assert_eq!(merged, bytes);
+        // What nobody verified stays as it is, and is refused later.
+        let mut unverified = merged_by_hardware(&bytes, &shape);
+        unverified[0] = 0;
+        let before = unverified.clone();
+        mend(&mut unverified);
+        assert_eq!(unverified, before);
+    }
+}
+
+#[test]
+fn nothing_else_is_mended() {
+    let open = Shape {
+        gso_size: None,
+        ..Shape::TCP4
+    };
+    let mut broken = merged_by_hardware(&Shape::TCP4.build(mac(1), mac(2)), &Shape::TCP4);
+    // Not the protocol that the header speaks of.
+    broken[VNET_LEN + 23] = 1;
+    let mut short = broken.clone();
+    short.truncate(VNET_LEN + 20);
+    let mut verified = frame(mac(1), mac(2));
+    verified[0] = FLAG_DATA_VALID;
+    for bytes in [
+        open.build(mac(1), mac(2)),
+        broken,
+        short,
+        verified,
+        vec![2, 1, 0],
+    ] {
+        let mut mended = bytes.clone();
+        mend(&mut mended);
+        assert_eq!(mended, bytes);
+    }
 }
