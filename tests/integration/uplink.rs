@@ -14,7 +14,7 @@ mod tags;
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use vswitch::port::{
-    Batch, Drained, Port, PortState, SendReport,
+    Batch, Drained, Port, PortState, PortTx, SendReport,
     packet::{self, FilterInstruction, Parent, Uplink, UplinkError, UplinkOptions},
 };
 use vswitch::sys::{IfName, netlink};

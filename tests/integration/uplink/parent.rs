@@ -2,7 +2,11 @@
 
 use super::*;
 use cable::{IFNAME, bare, everything, only};
-use std::fs;
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 use vswitch::port::PortLost;
 use vswitch::sys::Netns;
 
@@ -238,4 +242,51 @@ fn an_uplink_opened_on_a_parent_that_is_down_works_once_it_is_up() {
     cable.up();
     end.uplink.add_address(station(10)).must("an address");
     assert_works(&cable, &mut end);
+}
+
+/// Sends until told to stop; how many frames left, and how many were lost and why.
+fn send_on(tx: &dyn PortTx, stop: &AtomicBool) -> SendReport {
+    let frame = cable::plain(&frames::unique(station(LAN), station(10)));
+    let superframe = offload::tcp(20_000, 1448);
+    let (mut report, mut sent) = (SendReport::default(), 0);
+    while !stop.load(Ordering::Relaxed) {
+        tx.send(&[&frame, &superframe, &frame], &mut report);
+        sent += 3;
+    }
+    assert_eq!(report.accounted(), sent);
+    report
+}
+
+#[test]
+fn the_half_that_receives_learns_of_the_end_also_while_others_send() {
+    for _ in 0..5 {
+        let cable = Cable::new();
+        let mut end = cable.uplink(None, everything());
+        let stop = AtomicBool::new(false);
+        let tx = Arc::clone(&end.port.tx);
+        let reports = thread::scope(|scope| {
+            let senders = [(); 2].map(|()| scope.spawn(|| send_on(&*tx, &stop)));
+            let set = |words: &[&str]| cable.host.exec(&[&["ip", "link"], words].concat()).done();
+            for _ in 0..5 {
+                set(&["set", IFNAME, "down"]);
+                set(&["set", IFNAME, "up"]);
+            }
+            set(&["del", IFNAME]);
+            // As a worker does: sleep until something is reported, then receive until it is empty.
+            let mut outcome = Ok(Drained::Yes);
+            eventually(SOON, "the loss of the port", || {
+                end.batch.clear();
+                if outcome == Ok(Drained::No) || end.ready(Duration::from_millis(100)) {
+                    outcome = end.port.rx.recv(&mut end.batch);
+                }
+                (outcome == Err(PortLost)).then_some(())
+            });
+            stop.store(true, Ordering::Relaxed);
+            senders.map(|sender| sender.join().ok().must("a sender's report"))
+        });
+        for report in reports {
+            assert!(report.frames > 0 && report.gone > 0, "{report:?}");
+            assert_eq!((report.refused, report.too_long), (0, 0), "{report:?}");
+        }
+    }
 }
