@@ -182,6 +182,8 @@ impl<L: Line> UplinkTx<L> {
     fn post(&self, frames: &[&[u8]], kinds: u8, report: &mut SendReport) {
         let lost = report.lost();
         self.post_all(frames, report);
+        // One of which nothing is lost may have been refused and done by hand.
+        let kinds = kinds & !self.shared.refused.load(Ordering::Relaxed);
         let proven = &self.shared.proven;
         if report.lost() == lost && kinds & !proven.load(Ordering::Relaxed) != 0 {
             proven.fetch_or(kinds, Ordering::Relaxed);

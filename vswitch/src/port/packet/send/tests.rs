@@ -292,6 +292,10 @@ fn a_kind_that_is_refused_is_not_tried_again_and_others_are() {
         uplink.shared.refused.load(Ordering::Relaxed),
         Kind::Udp.bit()
     );
+    assert_eq!(
+        uplink.shared.proven.load(Ordering::Relaxed),
+        Kind::TcpV4.bit()
+    );
     // First: refused, cut, the other. Then: cut, the other.
     assert_eq!(uplink.shared.socket.calls.load(Ordering::Relaxed), 5);
 }
