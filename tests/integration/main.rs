@@ -17,3 +17,4 @@ mod relay;
 mod sys;
 mod throughput;
 mod underlay;
+mod uplink;

@@ -328,6 +328,38 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_grows_into_its_headroom_and_touches_no_other() {
+        let mut batch = Batch::new();
+        batch.begin(PortId::new(3));
+        push(&mut batch, 70, 1);
+        batch.push_within(|_| None);
+        batch.push_within(|room| {
+            assert_eq!(room.len(), HEADROOM + VNET_LEN + MAX_FRAME);
+            room[HEADROOM - 4..HEADROOM + 100].fill(2);
+            Some(HEADROOM - 4..HEADROOM + 100)
+        });
+        batch.push_within(|room| {
+            room.fill(3);
+            // Further than there is room.
+            Some(0..room.len() + 1)
+        });
+        push(&mut batch, 70, 4);
+        assert_eq!((batch.len(), batch.port(1)), (4, PortId::new(3)));
+        for (index, (length, byte)) in [(70, 1), (104, 2), (LARGEST, 3), (70, 4)]
+            .iter()
+            .enumerate()
+        {
+            assert_eq!(batch.get(index), vec![*byte; *length]);
+        }
+        while !batch.is_full() {
+            batch.push_within(|_| Some(0..1));
+        }
+        let frames = batch.len();
+        batch.push_within(|_| panic!("it is full"));
+        assert_eq!(batch.len(), frames);
+    }
+
+    #[test]
     fn where_there_is_room_it_suffices() {
         for (frames, bytes) in [(1, 65_507), (64, 65_507), (64, 64 * 14), (10, 15_000)] {
             let mut batch = Batch::new();

@@ -15,6 +15,7 @@
 //!   A priority tag (VID 0) that a container wrote becomes the VLAN's with its priority (802.1Q 6.9).
 //! - **Offload** is that of a TAP, both ways: superframes and open checksums pass untouched. What the kernel
 //!   refuses is cut or completed here, and that is remembered and logged once: `send`.
+//!   A superframe that hardware has merged says so in another way, which is translated: `mend`.
 //! - **MTU.** The kernel checks ordinary frames against the parent's MTU, and no superframe: neither
 //!   packet sockets nor the kernel's macvlan do, which rely on the sender's stack to have cut by an
 //!   MTU of its own. That holds until the parent's MTU shrinks. Here the segments of a superframe are
@@ -24,6 +25,8 @@
 //!   asked from the kernel, at most a tenth of a second old: `state`.
 //! - When both halves and the handle are dropped, or the process is killed, the parent is as before.
 
+mod members;
+mod mend;
 mod receive;
 mod send;
 mod state;

@@ -132,19 +132,20 @@ pub(super) struct Incoming<'a> {
     pub(super) control: &'a Control,
 }
 
-/// `recvmmsg`, once: a message into each of `rooms`, at most [`MOST`], and at most as many as there
-/// are names and controls.
-pub(super) fn recv_many<'a, const PIECES: usize>(
+/// `recvmmsg`, once: a message into each of `rooms`, at most `N` (itself at most [`MOST`]), and at most as
+/// many as there are names and controls.
+pub(super) fn recv_many<'a, const N: usize, const PIECES: usize>(
     socket: BorrowedFd<'_>,
     rooms: impl Iterator<Item = [IoSliceMut<'a>; PIECES]>,
     names: &mut [Name],
     controls: &mut [Control],
     mut each: impl FnMut(Incoming<'_>),
 ) -> io::Result<()> {
+    const { assert!(N <= MOST) };
     // SAFETY: all-zero bytes are a valid mmsghdr: integers, null pointers. Needed because libc gives
     // it no constructor.
-    let mut headers: [libc::mmsghdr; MOST] = unsafe { zeroed() };
-    let mut pieces: [[IoSliceMut<'a>; PIECES]; MOST] =
+    let mut headers: [libc::mmsghdr; N] = unsafe { zeroed() };
+    let mut pieces: [[IoSliceMut<'a>; PIECES]; N] =
         std::array::from_fn(|_| std::array::from_fn(|_| IoSliceMut::new(&mut [])));
     let mut count = 0;
     let places = pieces.iter_mut().zip(&mut headers);
@@ -263,4 +264,41 @@ pub(super) fn recv_one<const PIECES: usize>(
     name.length = header.msg_namelen;
     control.used = header.msg_controllen;
     Ok((got, header.msg_flags & libc::MSG_TRUNC != 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_messages_come_out_as_they_went_in() {
+        let mut control = Control::default();
+        let messages: [(c_int, c_int, &[u8]); 3] =
+            [(1, 2, &[9; 4]), (3, -4, &[]), (5, 6, &[7; 20])];
+        for (level, kind, value) in messages {
+            control.push(level, kind, value);
+        }
+        assert_eq!(control.messages().collect::<Vec<_>>(), messages);
+        // One for which there is no room is left out.
+        control.push(7, 8, &[0; 40]);
+        assert_eq!(control.messages().count(), 3);
+    }
+
+    #[test]
+    fn a_control_buffer_that_lies_about_its_lengths_ends_there() {
+        for length in [0, 15, 17, 97, usize::MAX] {
+            let mut control = Control::default();
+            control.push(1, 2, &[]);
+            control.bytes[..8].copy_from_slice(&length.to_ne_bytes());
+            assert_eq!(control.messages().count(), 0, "a message of {length}");
+        }
+    }
+
+    #[test]
+    fn nobody_has_no_address() {
+        let mut name = Name::with(16, |bytes| bytes[0] = 2);
+        assert_eq!(name.bytes()[0], 2);
+        name.length = 0;
+        assert_eq!(name.bytes(), &[0; NAME]);
+    }
 }

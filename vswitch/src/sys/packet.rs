@@ -7,7 +7,8 @@
 //!   is bound when all is set. [`PacketSocket::set_filter`] later replaces the program in one step.
 //! - **`[virtio-net header 12][frame]`** is what goes in and out, as with a TAP (PACKET_VNET_HDR): checksums
 //!   may be open and frames may be superframes, both ways. Before Linux 6.6 (PACKET_VNET_HDR_SZ)
-//!   the header has 10 bytes on the socket; the pieces are arranged around the missing two.
+//!   the header has 10 bytes on the socket; the pieces are arranged around the missing two. Its byte order
+//!   is the host's, and cannot be chosen as a TAP's can.
 //! - **The outer VLAN tag is never in a received frame.** The kernel takes it off and tells it beside the
 //!   frame (PACKET_AUXDATA): [`Arrival::tag`]. In a frame that is sent, a tag is where it belongs.
 //! - **The socket follows its interface**, not a name: renamed it goes on, deleted or moved to another
@@ -47,8 +48,14 @@ const SHORT_HEADER: usize = 10;
 /// Bytes that may wait in the socket, in each direction.
 const BUFFER: i32 = 8 << 20;
 
-/// Most messages of one [`PacketSocket::send`] call into the kernel.
+/// Most messages of one call into the kernel.
 pub const SEND_BATCH: usize = 32;
+
+/// Most pieces of a frame to send: header, addresses, tag, rest.
+const PIECES: usize = 4;
+
+/// Messages of a call that is made for few.
+const FEW: usize = 4;
 
 /// One instruction of a classic BPF program (`struct sock_filter`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -190,12 +197,17 @@ impl PacketSocket {
     /// How the interface is now.
     ///
     /// # Errors
-    /// ENODEV when it is gone.
+    /// ENODEV when it is gone; `Interrupted` when it was renamed again and again meanwhile.
     pub fn interface(&self) -> io::Result<Interface> {
-        if self.is_gone() {
-            return Err(io::Error::from_raw_os_error(libc::ENODEV));
+        let answer = facts::interface(self.as_fd(), self.index);
+        match answer {
+            _ if self.is_gone() => Err(io::Error::from_raw_os_error(libc::ENODEV)),
+            // Not found under the name that it had a moment ago.
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {
+                Err(io::ErrorKind::Interrupted.into())
+            }
+            other => other,
         }
-        facts::interface(self.as_fd(), self.index)
     }
 
     /// Receives one frame into `room`, the virtio-net header of 12 bytes first.
@@ -224,25 +236,27 @@ impl PacketSocket {
         ))
     }
 
-    /// Sends frames in order, each from pieces that are together `[virtio-net header][frame]`, the
-    /// header of [`Self::header_len`] bytes. Says how many left before the first that was refused,
-    /// and why that one was.
+    /// Sends frames in order, with virtio-net headers of [`Self::header_len`] bytes. Says how many left
+    /// before the first that was refused, and why that one was.
     ///
     /// # Errors
     /// For the frame behind those that left. ENETDOWN and ENXIO: see [`Self::is_gone`]. EMSGSIZE: longer
     /// than the MTU. EAGAIN and ENOBUFS: a queue is full. EINVAL: a header that the kernel refuses.
-    pub fn send<'a>(
-        &self,
-        frames: impl ExactSizeIterator<Item = &'a [IoSlice<'a>]> + Clone,
-    ) -> (usize, io::Result<()>) {
+    pub fn send(&self, frames: &[Gathered<'_>]) -> (usize, io::Result<()>) {
         let mut sent = 0;
         while sent < frames.len() {
-            let letters = (frames.clone().skip(sent)).map(|pieces| Letter {
-                pieces,
+            let letters = (frames[sent..].iter()).map(|frame| Letter {
+                pieces: &frame.pieces[..frame.used],
                 name: None,
                 control: None,
             });
-            match mmsg::send_many::<SEND_BATCH>(self.as_fd(), letters) {
+            // The headers of a call are cleared for as many messages as it can have.
+            let outcome = if frames.len() - sent <= FEW {
+                mmsg::send_many::<FEW>(self.as_fd(), letters)
+            } else {
+                mmsg::send_many::<SEND_BATCH>(self.as_fd(), letters)
+            };
+            match outcome {
                 Ok(count) => sent += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return (sent, Err(error)),
@@ -252,8 +266,53 @@ impl PacketSocket {
     }
 }
 
+/// A frame to send, in pieces that are together `[virtio-net header][frame]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Gathered<'a> {
+    pieces: [IoSlice<'a>; PIECES],
+    used: usize,
+}
+
+impl Default for Gathered<'_> {
+    fn default() -> Self {
+        Self {
+            pieces: [IoSlice::new(&[]); PIECES],
+            used: 0,
+        }
+    }
+}
+
+impl<'a> Gathered<'a> {
+    /// Of at most four pieces.
+    #[must_use]
+    #[inline]
+    pub fn new<const N: usize>(pieces: [&'a [u8]; N]) -> Self {
+        const { assert!(N <= PIECES) };
+        let mut gathered = Self::default();
+        for (place, piece) in gathered.pieces.iter_mut().zip(pieces) {
+            *place = IoSlice::new(piece);
+        }
+        gathered.used = N;
+        gathered
+    }
+
+    /// The bytes in one.
+    #[must_use]
+    pub fn concat(&self) -> Vec<u8> {
+        let pieces = self.pieces.iter().take(self.used);
+        pieces.flat_map(|piece| piece.iter().copied()).collect()
+    }
+}
+
 /// Switches the virtio-net header on; its length.
 fn set_header(socket: &Socket, wanted: HeaderLength) -> Result<usize, SysError> {
+    if cfg!(target_endian = "big") {
+        return Err(SysError::Unsupported {
+            what: "little-endian virtio-net headers on packet sockets".to_owned(),
+            remedy: "macvlan networks with a parent need a little-endian host",
+            cause: io::ErrorKind::Unsupported.into(),
+        });
+    }
     let fd = socket.as_fd();
     let twelve = match wanted {
         HeaderLength::Preferred => set_socket_option(fd, SocketOption::PacketVnetHdrSize, 12),

@@ -115,15 +115,21 @@ impl RecvRing {
             received,
         } = self;
         let rooms = data.chunks_mut(SLOT).map(|slot| [IoSliceMut::new(slot)]);
-        mmsg::recv_many(socket, rooms.take(slots), names, controls, |incoming| {
-            let (segment, tos) = raw::received(incoming.control);
-            received.push(Meta {
-                length: incoming.length.min(SLOT),
-                from: raw::address(incoming.name),
-                segment,
-                tos,
-            });
-        })?;
+        mmsg::recv_many::<{ mmsg::MOST }, 1>(
+            socket,
+            rooms.take(slots),
+            names,
+            controls,
+            |incoming| {
+                let (segment, tos) = raw::received(incoming.control);
+                received.push(Meta {
+                    length: incoming.length.min(SLOT),
+                    from: raw::address(incoming.name),
+                    segment,
+                    tos,
+                });
+            },
+        )?;
         Ok(received.len())
     }
 

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use vswitch_wire::{HEADER_LEN, VNET_LEN};
 
+use super::mend::mend;
 use super::state::Shared;
 use super::tag::{self, Admission};
 use crate::port::{Batch, Drained, HEADROOM, MAX_BATCH, PortLost, PortRx};
@@ -66,8 +67,10 @@ impl Fault {
     }
 }
 
+/// Counts one; nobody but the receiving half, which has one owner, writes these counters.
+#[inline]
 fn add(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
 impl Shared {
@@ -92,10 +95,14 @@ impl Shared {
     #[inline]
     fn finish(&self, room: &mut [u8], arrival: &Arrival) -> Option<Range<usize>> {
         let at = HEADROOM..HEADROOM + arrival.length;
-        let at = match self.admit(arrival) {
-            Admission::AsItIs => at,
+        let admission = self.admit(arrival);
+        if admission == Admission::Foreign {
+            return None;
+        }
+        mend(&mut room[at.clone()]);
+        let at = match admission {
             Admission::WithTag(tag) => tag::put_back(room, at, tag),
-            Admission::Foreign => return None,
+            Admission::AsItIs | Admission::Foreign => at,
         };
         // The group bit.
         if room[at.start + VNET_LEN] & 1 == 0 {
@@ -145,9 +152,7 @@ impl UplinkRx {
         let mut outcome = Ok(1);
         let Self { shared, large, .. } = self;
         batch.push_within(|room| {
-            let Some(place) = room.get_mut(HEADROOM..) else {
-                return None;
-            };
+            let place = room.get_mut(HEADROOM..)?;
             match shared.socket.recv(place) {
                 Ok(arrival) => {
                     *large = arrival.length > PacketRing::SLOT;

@@ -14,20 +14,21 @@
 //! An error of the kernel is about one frame, unless it is about the parent or the socket's full buffer: then
 //! all that are left share its fate.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use vswitch_wire::{GsoType, HEADER_LEN, Head, SegmentPlan, VNET_LEN, VnetHdr, complete_checksum};
+use vswitch_wire::{
+    GsoType, HEADER_LEN, Head, OffloadSet, SegmentPlan, VNET_LEN, VnetHdr, complete_checksum,
+};
 
-use super::state::Shared;
+use super::state::{Line, Shared};
 use super::tag::{Stamp, TYPE};
 use crate::port::{PortState, PortTx, SendReport};
-use crate::sys::packet::SEND_BATCH;
-use vswitch_wire::OffloadSet;
+use crate::sys::packet::{Gathered, PacketSocket, SEND_BATCH};
 
-/// Most pieces of a frame: virtio-net header, addresses, tag, rest.
-const PIECES: usize = 4;
+/// Frames of a batch that is small: what is prepared for each costs as much as sending it.
+const FEW: usize = 4;
 
 /// What a frame leaves to the kernel, as bits of [`Shared::refused`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +84,11 @@ impl std::fmt::Display for Kind {
 }
 
 #[derive(Debug)]
-pub(super) struct UplinkTx {
-    shared: Arc<Shared>,
+pub(super) struct UplinkTx<L = PacketSocket> {
+    shared: Arc<Shared<L>>,
 }
 
-impl PortTx for UplinkTx {
+impl<L: Line + Send + Sync> PortTx for UplinkTx<L> {
     fn send(&self, frames: &[&[u8]], report: &mut SendReport) {
         let all = frames.len() as u64;
         match self.shared.link_for_sending() {
@@ -127,8 +128,8 @@ enum Way {
     Refused,
 }
 
-impl UplinkTx {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+impl<L: Line> UplinkTx<L> {
+    pub(super) fn new(shared: Arc<Shared<L>>) -> Self {
         Self { shared }
     }
 
@@ -180,31 +181,40 @@ impl UplinkTx {
     /// leave to the kernel.
     fn post(&self, frames: &[&[u8]], kinds: u8, report: &mut SendReport) {
         let lost = report.lost();
-        for chunk in frames.chunks(SEND_BATCH) {
-            self.post_chunk(chunk, report);
-        }
+        self.post_all(frames, report);
+        // One of which nothing is lost may have been refused and done by hand.
+        let kinds = kinds & !self.shared.refused.load(Ordering::Relaxed);
         let proven = &self.shared.proven;
         if report.lost() == lost && kinds & !proven.load(Ordering::Relaxed) != 0 {
             proven.fetch_or(kinds, Ordering::Relaxed);
         }
     }
 
-    fn post_chunk(&self, frames: &[&[u8]], report: &mut SendReport) {
-        let mut stamps = [Stamp::default(); SEND_BATCH];
+    fn post_all(&self, frames: &[&[u8]], report: &mut SendReport) {
+        if frames.len() <= FEW {
+            return self.post_chunk::<FEW>(frames, report);
+        }
+        for chunk in frames.chunks(SEND_BATCH) {
+            self.post_chunk::<SEND_BATCH>(chunk, report);
+        }
+    }
+
+    /// Sends at most `N` frames.
+    fn post_chunk<const N: usize>(&self, frames: &[&[u8]], report: &mut SendReport) {
+        let mut stamps = [Stamp::default(); N];
         if let Some(vlan) = self.shared.vlan {
             for (stamp, frame) in stamps.iter_mut().zip(frames) {
                 *stamp = Stamp::new(frame, vlan);
             }
         }
-        let mut pieces = [([IoSlice::new(&[]); PIECES], 0); SEND_BATCH];
-        for ((pieces, frame), stamp) in pieces.iter_mut().zip(frames).zip(&stamps) {
-            *pieces = self.pieces(frame, stamp);
+        let mut gathered = [Gathered::default(); N];
+        for ((gathered, frame), stamp) in gathered.iter_mut().zip(frames).zip(&stamps) {
+            *gathered = self.gather(frame, stamp);
         }
         let mut again = false;
         let mut next = 0;
         while next < frames.len() {
-            let letters = (pieces[next..frames.len()].iter()).map(|(all, used)| &all[..*used]);
-            let (sent, outcome) = self.shared.socket.send(letters);
+            let (sent, outcome) = self.shared.socket.send(&gathered[next..frames.len()]);
             again &= sent == 0;
             for frame in &frames[next..next + sent] {
                 report.frames += 1;
@@ -221,23 +231,19 @@ impl UplinkTx {
     }
 
     #[inline]
-    fn pieces<'a>(&self, frame: &'a [u8], stamp: &'a Stamp) -> ([IoSlice<'a>; PIECES], usize) {
+    fn gather<'a>(&self, frame: &'a [u8], stamp: &'a Stamp) -> Gathered<'a> {
         let header = self.shared.socket.header_len();
-        let none = IoSlice::new(&[]);
         if self.shared.vlan.is_some() {
-            let pieces = [
-                IoSlice::new(&stamp.vnet[..header]),
-                IoSlice::new(&frame[VNET_LEN..TYPE]),
-                IoSlice::new(&stamp.tag),
-                IoSlice::new(&frame[stamp.rest..]),
-            ];
-            (pieces, 4)
+            Gathered::new([
+                &stamp.vnet[..header],
+                &frame[VNET_LEN..TYPE],
+                &stamp.tag,
+                &frame[stamp.rest..],
+            ])
         } else if header == VNET_LEN {
-            ([IoSlice::new(frame), none, none, none], 1)
+            Gathered::new([frame])
         } else {
-            let (vnet, ethernet) = frame.split_at(VNET_LEN);
-            let vnet = IoSlice::new(&vnet[..header]);
-            ([vnet, IoSlice::new(ethernet), none, none], 2)
+            Gathered::new([&frame[..header], &frame[VNET_LEN..]])
         }
     }
 
@@ -301,10 +307,11 @@ impl UplinkTx {
         }
         let known = (self.shared.refused).fetch_or(kind.bit(), Ordering::Relaxed);
         if known & kind.bit() == 0 {
-            let parent = self.shared.socket.index();
+            let parent = (self.shared.socket.interface())
+                .map_or_else(|_| "the parent".to_owned(), |interface| interface.name);
             tracing::warn!(
-                %error, parent,
-                "the kernel takes no {kind} for the parent: done by the switch from now on"
+                %error,
+                "the kernel takes no {kind} for {parent}: done by the switch from now on"
             );
         }
     }
@@ -353,7 +360,7 @@ impl UplinkTx {
                 .take(count)
                 .map(|(slot, length)| &slot[..length])
                 .collect();
-            self.post_chunk(&segments, parts);
+            self.post_all(&segments, parts);
         }
         Some(())
     }
@@ -363,7 +370,7 @@ impl UplinkTx {
         let mut whole = VnetHdr::NONE.to_bytes().to_vec();
         whole.extend_from_slice(ethernet);
         complete_checksum(&mut whole[VNET_LEN..], header).ok()?;
-        self.post_chunk(&[&whole], parts);
+        self.post_all(&[&whole], parts);
         Some(())
     }
 }

@@ -4,21 +4,18 @@
 //! fresh enough: a parent without carrier swallows frames without a word (its queue is `noop_qdisc`, and
 //! that answers "sent"), and a superframe's segments must fit an MTU that may have changed. As long as
 //! the link is down they are asked for at every batch, so that nothing is lost once it is back.
-//!
-//! **Memberships** are what the parent is asked to receive besides its own. The kernel counts them for each
-//! socket and gives them back when it is closed.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use vswitch_wire::{MacAddr, VlanId};
+use vswitch_wire::VlanId;
 
+use super::members::Members;
 use super::tag::Claimed;
 use crate::port::PortState;
-use crate::sys::packet::{Interface, Membership, PacketSocket};
+use crate::sys::packet::{Gathered, Interface, PacketSocket};
 
 /// How old facts may be before they are asked for again.
 const FRESH: Duration = Duration::from_millis(100);
@@ -36,9 +33,30 @@ pub(super) const fn link_of(interface: &Interface) -> PortState {
     }
 }
 
+/// The packet socket as those who send see it; for tests something else.
+pub(super) trait Line: std::fmt::Debug {
+    fn header_len(&self) -> usize;
+    fn interface(&self) -> io::Result<Interface>;
+    fn send(&self, frames: &[Gathered<'_>]) -> (usize, io::Result<()>);
+}
+
+impl Line for PacketSocket {
+    fn header_len(&self) -> usize {
+        Self::header_len(self)
+    }
+
+    fn interface(&self) -> io::Result<Interface> {
+        Self::interface(self)
+    }
+
+    fn send(&self, frames: &[Gathered<'_>]) -> (usize, io::Result<()>) {
+        Self::send(self, frames)
+    }
+}
+
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) socket: PacketSocket,
+pub(super) struct Shared<L = PacketSocket> {
+    pub(super) socket: L,
     pub(super) vlan: Option<VlanId>,
     pub(super) claimed: Claimed,
     pub(super) counts: Counts,
@@ -56,8 +74,8 @@ pub(super) struct Shared {
     dropped: AtomicU64,
 }
 
-impl Shared {
-    pub(super) fn new(socket: PacketSocket, vlan: Option<VlanId>, interface: &Interface) -> Self {
+impl<L: Line> Shared<L> {
+    pub(super) fn new(socket: L, vlan: Option<VlanId>, interface: &Interface) -> Self {
         let shared = Self {
             socket,
             vlan,
@@ -141,7 +159,9 @@ impl Shared {
     pub(super) fn mtu(&self) -> usize {
         usize::try_from(self.mtu.load(Ordering::Relaxed)).unwrap_or(usize::MAX)
     }
+}
 
+impl Shared {
     /// Frames that passed the filter, and those of them that the kernel dropped, from the beginning.
     pub(super) fn kernel_counts(&self) -> (u64, u64) {
         // Reading starts the kernel's counters anew, so each count is seen by one reader only.
@@ -196,116 +216,5 @@ impl Counts {
             truncated: of(&self.truncated),
             unreadable: of(&self.unreadable),
         }
-    }
-}
-
-/// Who can make an interface receive more; the socket, but for tests.
-pub(super) trait Joins {
-    fn join(&self, membership: Membership) -> io::Result<()>;
-    fn leave(&self, membership: Membership) -> io::Result<()>;
-}
-
-impl Joins for PacketSocket {
-    fn join(&self, membership: Membership) -> io::Result<()> {
-        Self::join(self, membership)
-    }
-
-    fn leave(&self, membership: Membership) -> io::Result<()> {
-        Self::leave(self, membership)
-    }
-}
-
-/// How the parent is made to receive an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
-    Member,
-    /// It is promiscuous because it refused the address.
-    Promiscuous,
-}
-
-/// What the parent receives for the uplink.
-#[derive(Debug, Default)]
-pub(super) struct Members {
-    addresses: BTreeMap<MacAddr, How>,
-    all: bool,
-    groups: bool,
-    promiscuous: bool,
-    warned: bool,
-}
-
-impl Members {
-    pub(super) fn is_promiscuous(&self) -> bool {
-        self.promiscuous
-    }
-
-    pub(super) fn add(&mut self, parent: &impl Joins, address: MacAddr) -> io::Result<()> {
-        if self.addresses.contains_key(&address) {
-            return Ok(());
-        }
-        let how = match parent.join(membership(address)) {
-            Ok(()) => How::Member,
-            Err(error) if is_missing(&error) || address.is_multicast() => return Err(error),
-            Err(error) => {
-                self.set_promiscuous(parent, true)?;
-                if !self.warned {
-                    self.warned = true;
-                    tracing::warn!(
-                        %error, %address,
-                        "the parent takes no further MAC address: it is promiscuous as long as that is needed"
-                    );
-                }
-                How::Promiscuous
-            }
-        };
-        self.addresses.insert(address, how);
-        Ok(())
-    }
-
-    pub(super) fn remove(&mut self, parent: &impl Joins, address: MacAddr) {
-        // What cannot be left is gone with the parent.
-        match self.addresses.remove(&address) {
-            Some(How::Member) => drop(parent.leave(membership(address))),
-            Some(How::Promiscuous) => drop(self.settle(parent)),
-            None => {}
-        }
-    }
-
-    pub(super) fn want_all(&mut self, parent: &impl Joins, on: bool) -> io::Result<()> {
-        let before = std::mem::replace(&mut self.all, on);
-        self.settle(parent).inspect_err(|_| self.all = before)
-    }
-
-    pub(super) fn want_groups(&mut self, parent: &impl Joins, on: bool) -> io::Result<()> {
-        match (self.groups, on) {
-            (false, true) => parent.join(Membership::AllGroups)?,
-            (true, false) => drop(parent.leave(Membership::AllGroups)),
-            (true, true) | (false, false) => {}
-        }
-        self.groups = on;
-        Ok(())
-    }
-
-    /// Makes the parent promiscuous when somebody needs it, and only then.
-    fn settle(&mut self, parent: &impl Joins) -> io::Result<()> {
-        let needed = self.all || self.addresses.values().any(|how| *how == How::Promiscuous);
-        self.set_promiscuous(parent, needed)
-    }
-
-    fn set_promiscuous(&mut self, parent: &impl Joins, on: bool) -> io::Result<()> {
-        match (self.promiscuous, on) {
-            (false, true) => parent.join(Membership::Promiscuous)?,
-            (true, false) => drop(parent.leave(Membership::Promiscuous)),
-            (true, true) | (false, false) => {}
-        }
-        self.promiscuous = on;
-        Ok(())
-    }
-}
-
-const fn membership(address: MacAddr) -> Membership {
-    if address.is_multicast() {
-        Membership::Group(address.octets())
-    } else {
-        Membership::Unicast(address.octets())
     }
 }

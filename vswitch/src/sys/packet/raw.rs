@@ -135,7 +135,8 @@ const _: () = assert!(
 
 /// Binds to all that comes in on an interface.
 pub(super) fn bind(socket: &Socket, index: u32) -> io::Result<()> {
-    let index = c_int::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // No interface has such a number.
+    let index = c_int::try_from(index).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
     // SAFETY: `sockaddr_ll` is plain integers, shorter than the storage and no more aligned
     // (`sockaddr_storage` is there to hold any address); the length is its own. Needed because socket2
     // has no constructor for this family.
@@ -201,6 +202,7 @@ pub(super) fn membership(
         Membership::Unicast(address) => (TYPES[3].1, Some(address)),
     };
     let mut request = libc::packet_mreq {
+        // It is bound to that number, so it is one.
         mr_ifindex: c_int::try_from(index).map_err(|_| io::ErrorKind::InvalidInput)?,
         mr_type: kind,
         mr_alen: 0,

@@ -7,14 +7,17 @@
 use std::io::{self, IoSliceMut};
 use std::os::fd::AsFd;
 
-use super::super::mmsg::{self, Control, Name};
-use super::{Arrival, HEADER, PacketSocket, raw};
+use super::super::mmsg::{self, Control, Incoming, Name};
+use super::{Arrival, FEW, HEADER, PacketSocket, raw};
 
 /// Bytes of a small slot: an ordinary frame and its virtio-net header.
 const SLOT: usize = 2048;
 
 /// Bytes of an overflow: with the slot, more than the longest superframe.
 const OVERFLOW: usize = 1 << 16;
+
+/// Most frames of one call.
+const MOST: usize = 32;
 
 /// Frames received in one call, until the next.
 pub struct PacketRing {
@@ -61,7 +64,7 @@ impl PacketRing {
         }
     }
 
-    /// Receives what is there, at most `most` frames, and says how many. What the ring held is
+    /// Receives what is there, at most `most` frames and 32, and says how many. What the ring held is
     /// forgotten.
     ///
     /// # Errors
@@ -87,21 +90,19 @@ impl PacketRing {
                 IoSliceMut::new(overflow),
             ]
         });
-        mmsg::recv_many(
-            socket.as_fd(),
-            rooms.take(most),
-            names,
-            controls,
-            |incoming| {
-                received.push(raw::arrival(
-                    short,
-                    incoming.length,
-                    incoming.truncated,
-                    incoming.name,
-                    incoming.control,
-                ));
-            },
-        )?;
+        let rooms = rooms.take(most);
+        let mut note = |incoming: Incoming<'_>| {
+            let (length, truncated) = (incoming.length, incoming.truncated);
+            let (name, control) = (incoming.name, incoming.control);
+            received.push(raw::arrival(short, length, truncated, name, control));
+        };
+        // The headers of a call are cleared for as many messages as it can have.
+        let fd = socket.as_fd();
+        if most <= FEW {
+            mmsg::recv_many::<FEW, 3>(fd, rooms, names, controls, &mut note)?;
+        } else {
+            mmsg::recv_many::<MOST, 3>(fd, rooms, names, controls, &mut note)?;
+        }
         Ok(received.len())
     }
 
