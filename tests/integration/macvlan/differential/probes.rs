@@ -240,8 +240,9 @@ impl<'a> Field<'a> {
 
     /// Waits until nothing of what `from` has sent is under way.
     ///
-    /// Its own marker follows the same way. Then the LAN's go to all, in whatever mode (whoever takes by source takes
-    /// from the first station); twice, because the second is sent when the first has been handled everywhere.
+    /// Its own marker follows the same way. Then the LAN's go to all, from the first station to those who take by
+    /// source (and perhaps to nobody else), from the second to all others; twice, because the second is sent when the
+    /// first has been handled everywhere.
     #[track_caller]
     fn settle(&mut self, from: &str) {
         let to = if from == L2 { L1 } else { L2 };
@@ -252,7 +253,8 @@ impl<'a> Field<'a> {
             let first = self.send(L1, MacAddr::BROADCAST);
             let second = self.send(L2, MacAddr::BROADCAST);
             for child in &self.scene.children {
-                self.observer(child.name).expect(&first);
+                let marker = if child.mode == "source" { &first } else { &second };
+                self.observer(child.name).expect(marker);
             }
             self.observer(L2).expect(&first);
             self.observer(L1).expect(&second);
@@ -270,8 +272,9 @@ impl<'a> Field<'a> {
             for kind in Kind::ALL.iter().filter(|kind| !kind.joined().is_empty()) {
                 for group in kind.addresses() {
                     eventually(SOON, &format!("{} is in {group}", child.name), || {
-                        let frame = self.send(L1, group);
-                        self.settle(L1);
+                        let from = if child.mode == "source" { L1 } else { L2 };
+                        let frame = self.send(from, group);
+                        self.settle(from);
                         let copies = self.observer(child.name).copies(&frame);
                         (copies != Copies::NONE).then_some(())
                     });
