@@ -1,7 +1,14 @@
 //! Macvlan networks: children of a host's card on a physical LAN that the test plays, and the kernel's own macvlan
 //! devices as what they are compared with.
 
+mod dhcp;
 mod differential;
+mod groups;
+mod host;
+mod ipv6;
+mod killed;
+mod reach;
+mod vlan;
 
 use vswitch_tests::{Lab, Sandbox, lan};
 
@@ -24,7 +31,13 @@ fn create(lab: &Lab, name: &str, subnet: u8, options: &[&str]) {
 #[track_caller]
 fn join(lab: &Lab, network: &str, name: &str, subnet: u8, number: u8) -> Sandbox {
     let mac = lan::mac(subnet, number).to_string();
-    join_with(lab, network, name, (subnet, number), &["--mac-address", &mac])
+    join_with(
+        lab,
+        network,
+        name,
+        (subnet, number),
+        &["--mac-address", &mac],
+    )
 }
 
 /// The same with these options instead of the MAC address.

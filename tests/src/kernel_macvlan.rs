@@ -53,8 +53,11 @@ impl Device<'_> {
         ip::batch(host, &line);
         let mut inside = format!("link set dev {IFNAME} up\n");
         for source in self.sources {
-            writeln!(inside, "link set dev {IFNAME} type macvlan macaddr add {source}")
-                .must("a string grows");
+            writeln!(
+                inside,
+                "link set dev {IFNAME} type macvlan macaddr add {source}"
+            )
+            .must("a string grows");
         }
         for address in [
             format!("{}/24", sandbox.ip4()),

@@ -209,6 +209,9 @@ mod tests {
         assert_eq!(read("3 0ag"), None);
         assert_eq!(read("ready"), None);
         let shown = [Copies::NONE, Copies::ONE, Copies::OTHER, Copies::new(2, 1)];
-        assert_eq!(shown.map(|copies| copies.to_string()), ["-", "1", "o1", "2+o1"]);
+        assert_eq!(
+            shown.map(|copies| copies.to_string()),
+            ["-", "1", "o1", "2+o1"]
+        );
     }
 }

@@ -45,9 +45,17 @@ fn shown(matrix: &Matrix) -> String {
         let cells: String = cells.iter().map(|cell| format!(" {cell:>5}")).collect();
         format!("{head:<44}{cells}\n")
     };
-    text += &line(String::new(), first.keys().map(ToString::to_string).collect());
+    text += &line(
+        String::new(),
+        first.keys().map(ToString::to_string).collect(),
+    );
     for (probe, row) in matrix {
-        let head = format!("{} > {:?}{}", probe.from, probe.to, if probe.hairpin { " (back)" } else { "" });
+        let head = format!(
+            "{} > {:?}{}",
+            probe.from,
+            probe.to,
+            if probe.hairpin { " (back)" } else { "" }
+        );
         text += &line(head, row.values().map(ToString::to_string).collect());
     }
     text

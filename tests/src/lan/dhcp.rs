@@ -127,12 +127,28 @@ pub fn request(client: &Sandbox) -> Ipv4Addr {
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).must("the script");
     let script = script.display().to_string();
     let words = [
-        "udhcpc", "-i", &client.nic().ifname, "-f", "-q", "-n", "-t", "10", "-T", "1", "-s", &script,
+        "udhcpc",
+        "-i",
+        &client.nic().ifname,
+        "-f",
+        "-q",
+        "-n",
+        "-t",
+        "10",
+        "-T",
+        "1",
+        "-s",
+        &script,
     ];
     let output = client.exec(&words);
     output.done();
     let said = output.stdout + &output.stderr;
     // "lease of 198.18.7.150 obtained", in all its versions.
     let lease = said.split("ease of ").nth(1).must(&said);
-    lease.split([' ', ',']).next().must("an address").parse().must(lease)
+    lease
+        .split([' ', ','])
+        .next()
+        .must("an address")
+        .parse()
+        .must(lease)
 }

@@ -12,6 +12,7 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
 };
+use vswitch::sys::netlink;
 use vswitch_tests::{
     Must as _, Observer, Sandbox,
     deadline::SOON,
@@ -19,7 +20,6 @@ use vswitch_tests::{
     frames::{self, Raw, station},
     observer::Copies,
 };
-use vswitch::sys::netlink;
 use vswitch_wire::MacAddr;
 
 /// Where a probe goes.
@@ -113,9 +113,8 @@ impl Kind {
         let group = |mac: MacAddr| -> Option<IpAddr> {
             let [_, _, c, d, e, f] = mac.octets();
             let low = |a, b| u16::from_be_bytes([a, b]);
-            let v6 = |scope, fifth| {
-                Ipv6Addr::new(scope, 0, 0, 0, 0, fifth, low(c, d), low(e, f)).into()
-            };
+            let v6 =
+                |scope, fifth| Ipv6Addr::new(scope, 0, 0, 0, 0, fifth, low(c, d), low(e, f)).into();
             match self {
                 Self::JoinedV4 => Some(Ipv4Addr::new(239, d, e, f).into()),
                 Self::JoinedLocalV4 => Some(Ipv4Addr::new(224, d, e, f).into()),
@@ -180,8 +179,12 @@ pub(super) fn measure(scene: &Scene) -> Matrix {
 impl<'a> Field<'a> {
     fn open(scene: &'a Scene) -> Self {
         let all = scene.all();
-        let observers = all.iter().map(|(name, sandbox)| (*name, Observer::start(sandbox)));
-        let senders = all.iter().map(|(name, sandbox)| (*name, (sandbox.mac(), Raw::open(sandbox))));
+        let observers = all
+            .iter()
+            .map(|(name, sandbox)| (*name, Observer::start(sandbox)));
+        let senders = all
+            .iter()
+            .map(|(name, sandbox)| (*name, (sandbox.mac(), Raw::open(sandbox))));
         Self {
             scene,
             observers: observers.collect(),
@@ -218,7 +221,10 @@ impl<'a> Field<'a> {
     fn send_all(&mut self, hairpin: bool, from: &'static str) -> Vec<(Probe, Vec<Vec<u8>>)> {
         let destinations = self.destinations().into_iter();
         let sent = destinations.map(|(to, addresses)| {
-            let frames = addresses.into_iter().map(|dst| self.send(from, dst)).collect();
+            let frames = addresses
+                .into_iter()
+                .map(|dst| self.send(from, dst))
+                .collect();
             (Probe { hairpin, from, to }, frames)
         });
         sent.collect()
@@ -253,7 +259,11 @@ impl<'a> Field<'a> {
             let first = self.send(L1, MacAddr::BROADCAST);
             let second = self.send(L2, MacAddr::BROADCAST);
             for child in &self.scene.children {
-                let marker = if child.mode == "source" { &first } else { &second };
+                let marker = if child.mode == "source" {
+                    &first
+                } else {
+                    &second
+                };
                 self.observer(child.name).expect(marker);
             }
             self.observer(L2).expect(&first);
@@ -303,7 +313,9 @@ fn join(sandbox: &Sandbox) -> UdpSocket {
     }
     for mac in Kind::JoinedOther.addresses() {
         let mac = mac.to_string();
-        sandbox.exec(&["ip", "maddress", "add", &mac, "dev", "eth0"]).done();
+        sandbox
+            .exec(&["ip", "maddress", "add", &mac, "dev", "eth0"])
+            .done();
     }
     socket
 }

@@ -1,9 +1,7 @@
 //! The same children, once as the kernel's devices and once as ours.
 
 use super::super::{create, join, join_with};
-use vswitch_tests::{
-    Lab, Lan, Must as _, Sandbox, guard::Guard, kernel_macvlan::Device, lan,
-};
+use vswitch_tests::{Lab, Lan, Must as _, Sandbox, guard::Guard, kernel_macvlan::Device, lan};
 use vswitch_wire::MacAddr;
 
 /// Children of one mode and one list of sources: a network of ours.
@@ -65,7 +63,10 @@ pub(super) struct Scene {
 fn place(family: Family, name: &str) -> Option<(u8, u8)> {
     let mut number = 20..;
     (20..).zip(family).find_map(|(subnet, group)| {
-        let mut children = group.children.iter().zip(number.by_ref().take(group.children.len()));
+        let mut children = group
+            .children
+            .iter()
+            .zip(number.by_ref().take(group.children.len()));
         let found = children.find(|(child, _)| **child == name);
         // The rest of the group takes its numbers, too.
         found.map(|(_, number)| (subnet, number))
@@ -90,8 +91,9 @@ impl Scene {
         let lan = Lan::start();
         let mut children = Vec::new();
         for group in family {
-            let sources: Vec<MacAddr> =
-                (group.sources.iter()).map(|name| mac(family, &lan, name)).collect();
+            let sources: Vec<MacAddr> = (group.sources.iter())
+                .map(|name| mac(family, &lan, name))
+                .collect();
             for name in group.children {
                 let (subnet, number) = place(family, name).must(name);
                 let device = Device {
@@ -123,7 +125,10 @@ impl Scene {
         let lab = lan.lab();
         let mut children = Vec::new();
         for (subnet, group) in (20..).zip(family) {
-            let sources = group.sources.iter().map(|name| mac(family, &lan, name).to_string());
+            let sources = group
+                .sources
+                .iter()
+                .map(|name| mac(family, &lan, name).to_string());
             let sources = format!("sources={}", sources.collect::<Vec<_>>().join(","));
             let mode = format!("mode={}", group.mode);
             let mut options = vec!["parent=eth0", &mode];
@@ -159,7 +164,10 @@ impl Scene {
 
     /// Everybody: children, host, the stations of the LAN.
     pub(super) fn all(&self) -> Vec<(&'static str, &Sandbox)> {
-        let children = self.children.iter().map(|child| (child.name, &child.sandbox));
+        let children = self
+            .children
+            .iter()
+            .map(|child| (child.name, &child.sandbox));
         let others = [
             (HOST, self.lan.host()),
             (L1, self.lan.station(0)),
