@@ -1,7 +1,13 @@
 //! A child gets its address from the LAN, as any host does.
 
 use std::net::IpAddr;
-use vswitch_tests::{Lab, Lan, Sandbox, icmp, lan::dhcp};
+use vswitch_tests::{
+    Lab, Lan, Sandbox,
+    guard::Guard,
+    icmp, ip,
+    kernel_macvlan::Device,
+    lan::{SUBNET, dhcp},
+};
 
 /// A child without addresses on a network with these options.
 fn bare_child(lab: &Lab, options: &[&str], name: &str) -> Sandbox {
@@ -27,22 +33,46 @@ fn bare_child(lab: &Lab, options: &[&str], name: &str) -> Sandbox {
     sandbox.with(nic)
 }
 
+/// Asks, and is a station of the LAN with what it got.
+#[track_caller]
+fn gets_a_lease(server: &dhcp::Server, lan: &Lan, child: &Sandbox) {
+    let ip = dhcp::request(child);
+    assert!((150..200).contains(&ip.octets()[3]), "{ip}");
+    let leases = server.leases();
+    assert!(
+        leases.contains(&(child.mac().to_string(), ip)),
+        "{leases:?}"
+    );
+    icmp::answers(child, &[lan.station(0).ip4()]);
+    icmp::answers(lan.station(0), &[IpAddr::V4(ip)]);
+}
+
 #[track_caller]
 fn leases(options: &[&str]) {
     let lan = Lan::start();
     let server = dhcp::Server::start(lan.station(0));
     let lab = lan.lab();
     let child = bare_child(&lab, options, "c0");
-    let ip = dhcp::request(&child);
-    assert!((150..200).contains(&ip.octets()[3]), "{ip}");
-    assert!(
-        server.leases().contains(&(child.mac().to_string(), ip)),
-        "{:?}",
-        server.leases()
-    );
-    icmp::answers(&child, &[lan.station(0).ip4()]);
-    icmp::answers(lan.station(0), &[IpAddr::V4(ip)]);
+    gets_a_lease(&server, &lan, &child);
     lab.finish();
+}
+
+#[test]
+fn the_kernels_device_passes_the_same_test() {
+    // So that it is the test that fails where it fails, and not only the switch that is tested with it.
+    let _guard = Guard::shared();
+    let lan = Lan::start();
+    let server = dhcp::Server::start(lan.station(0));
+    let device = Device {
+        name: "c0",
+        mode: "private",
+        subnet: SUBNET,
+        number: 100,
+        ..Device::default()
+    };
+    let child = device.start(lan.host());
+    ip::batch(&child, "address flush dev eth0\n");
+    gets_a_lease(&server, &lan, &child);
 }
 
 #[test]

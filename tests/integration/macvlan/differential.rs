@@ -3,8 +3,10 @@
 mod probes;
 mod scene;
 
-use probes::{Matrix, measure};
+use probes::{Matrix, Probe, measure};
 use scene::{Family, Group, L1, Scene};
+use std::fmt;
+use vswitch_tests::observer::Copies;
 
 const BRIDGE: Family = &[Group::of("bridge", &["b0", "b1", "b2"])];
 const PRIVATE: Family = &[Group::of("private", &["p0", "p1", "p2"])];
@@ -36,37 +38,60 @@ const MIXED: Family = &[
     },
 ];
 
-fn shown(matrix: &Matrix) -> String {
-    let mut text = String::new();
-    let Some(first) = matrix.values().next() else {
-        return text;
-    };
-    let line = |head: String, cells: Vec<String>| {
-        let cells: String = cells.iter().map(|cell| format!(" {cell:>5}")).collect();
-        format!("{head:<44}{cells}\n")
-    };
-    text += &line(
-        String::new(),
-        first.keys().map(ToString::to_string).collect(),
-    );
-    for (probe, row) in matrix {
-        let head = format!(
-            "{} > {:?}{}",
-            probe.from,
-            probe.to,
-            if probe.hairpin { " (back)" } else { "" }
-        );
-        text += &line(head, row.values().map(ToString::to_string).collect());
+/// What came of a probe at one station, differently.
+#[derive(Debug, Clone, Copy)]
+struct Difference {
+    probe: Probe,
+    at: &'static str,
+    kernel: Copies,
+    ours: Copies,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Probe { hairpin, from, to } = self.probe;
+        let back = if hairpin { ", sent back" } else { "" };
+        let Self {
+            at, kernel, ours, ..
+        } = self;
+        write!(
+            f,
+            "{from} > {to:?}{back}: at {at} the kernel's {kernel}, ours {ours}"
+        )
     }
-    text
+}
+
+fn differences(kernel: &Matrix, ours: &Matrix) -> Vec<Difference> {
+    assert!(kernel.keys().eq(ours.keys()), "the same probes");
+    let both = kernel.iter().zip(ours.values());
+    both.flat_map(|((probe, kernel), ours)| {
+        assert!(kernel.keys().eq(ours.keys()), "the same stations");
+        let cells = kernel.iter().zip(ours.values());
+        cells.map(|((at, kernel), ours)| Difference {
+            probe: *probe,
+            at,
+            kernel: *kernel,
+            ours: *ours,
+        })
+    })
+    .filter(|difference| difference.kernel != difference.ours)
+    .collect()
 }
 
 fn compare(family: Family) {
-    let scene = Scene::kernel(family);
-    let kernel = measure(&scene);
-    scene.finish();
-    println!("{}", shown(&kernel));
-    let _ = Scene::ours;
+    let [kernel, ours] = [Scene::kernel, Scene::ours].map(|make| {
+        let scene = make(family);
+        let matrix = measure(&scene);
+        scene.finish();
+        matrix
+    });
+    let differences = differences(&kernel, &ours);
+    let all: String = differences.iter().map(|one| format!("{one}\n")).collect();
+    assert!(
+        differences.is_empty(),
+        "{} differences:\n{all}",
+        differences.len()
+    );
 }
 
 #[test]

@@ -7,7 +7,9 @@ use vswitch_tests::{
     deadline::SOON,
     eventually,
     frames::{self, Raw},
+    guard::Guard,
     icmp,
+    kernel_macvlan::Device,
     lan::{self, Plan},
     transfer, udp,
 };
@@ -109,6 +111,39 @@ fn are_stations(lan: &Lan, children: &[Sandbox]) {
 fn host_is_apart(lan: &Lan, child: &Sandbox) {
     never_hears(lan, lan.host(), child);
     never_hears(lan, child, lan.host());
+}
+
+#[test]
+fn the_kernels_devices_pass_the_same_test() {
+    // So that it is the test that fails where it fails, and not only the switch that is tested with it.
+    let _guard = Guard::shared();
+    let lan = Lan::start();
+    let children = [
+        ("private", 100),
+        ("private", 101),
+        ("bridge", 102),
+        ("bridge", 103),
+    ];
+    let children = children.map(|(mode, number)| {
+        let name = format!("{mode} {number}");
+        let device = Device {
+            name: &name,
+            mode,
+            subnet: LAN,
+            number,
+            ..Device::default()
+        };
+        device.start(lan.host())
+    });
+    are_stations(&lan, &children);
+    icmp::all_pairs(&children[2..]);
+    never_hears(&lan, &children[0], &children[1]);
+    host_is_apart(&lan, &children[0]);
+    // It is heard where there is something to hear.
+    let sniffer = Sniffer::start(&children[2]);
+    call(&children[3], &children[2]);
+    let mac = children[3].mac().octets();
+    let _heard = sniffer.expect("its sibling", |frame| frame.get(6..12) == Some(&mac));
 }
 
 #[test]

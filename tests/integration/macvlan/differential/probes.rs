@@ -268,9 +268,7 @@ impl<'a> Field<'a> {
             }
             self.observer(L2).expect(&first);
             self.observer(L1).expect(&second);
-            if !self.scene.host_is_deaf() {
-                self.observer(HOST).expect(&second);
-            }
+            self.observer(HOST).expect(&second);
         }
     }
 

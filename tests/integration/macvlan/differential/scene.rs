@@ -176,11 +176,6 @@ impl Scene {
         children.chain(others).collect()
     }
 
-    /// Whether the host's own stack is given nothing at all: the kernel's passthru takes everything.
-    pub(super) fn host_is_deaf(&self) -> bool {
-        self.lab.is_none() && self.children.iter().any(|child| child.mode == "passthru")
-    }
-
     pub(super) fn finish(self) {
         if let Some(lab) = self.lab {
             lab.finish();
