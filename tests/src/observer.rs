@@ -22,7 +22,8 @@ use vswitch::sys::netlink;
 const SCRIPT: &str = r#"
     my ($index, $type) = @ARGV;
     socket(my $s, 17, 3, 0) or die "socket: $!";
-    setsockopt($s, 1, 33, pack("i", 1 << 23)) or die "SO_RCVBUFFORCE: $!";
+    # As much room as there is: for root, for others.
+    setsockopt($s, 1, $_, pack("i", 1 << 23)) for 8, 33;
     bind($s, pack("SnlSCCa8", 17, $type, $index, 0, 0, 6, "")) or die "bind: $!";
     $| = 1;
     print "ready\n";
