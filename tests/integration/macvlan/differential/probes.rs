@@ -61,7 +61,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::JoinedV4,
         Self::UnjoinedV4,
         Self::JoinedV6,
