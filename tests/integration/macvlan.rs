@@ -1,6 +1,7 @@
 //! Macvlan networks: children of a host's card on a physical LAN that the test plays, and the kernel's own macvlan
 //! devices as what they are compared with.
 
+mod addresses;
 mod dhcp;
 mod differential;
 mod groups;
