@@ -174,7 +174,7 @@ fn every_reason_is_produced_by_a_test_or_is_known_not_to_be() {
     .concat();
     // A child that is not of its network cannot be made from outside.
     let unknown_child = "macvlan_unknown_child";
-    let macvlan = include_str!("macvlan/addresses.rs");
+    let macvlan = include_str!("macvlan/access.rs");
     let in_macvlan: Vec<&str> = (DropReason::ALL.into_iter())
         .filter(|reason| matches!(reason, DropReason::Macvlan(_)))
         .map(DropReason::label)
