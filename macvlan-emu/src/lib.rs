@@ -18,12 +18,24 @@
 //! # Where this differs from the driver
 //!
 //! - **Groups are overheard.** The driver asks the child's own list of groups, which cannot be seen from here; IGMP and
-//!   MLD say nearly the same. What is not IP (and says nothing) cannot be joined; see [`membership`].
+//!   MLD say nearly the same. What is not IP (and says nothing) cannot be joined; 224.0.0.0/24 and the solicited-node
+//!   groups come to whom has not joined them, too; see [`membership`].
 //! - **A passthru child takes every group.** The driver's still has the filter of the child's list.
 //! - **Nobody gets a frame twice, or its own.** The driver gives a frame that a bridge child sends to its own address
 //!   back to it; and a source child that lists itself gets its own reflected frames twice.
 //! - **PAUSE reaches no child at all.** The driver holds it back where it floods, not where it delivers by source.
 //! - **IPv6 can be off** ([`Child::ipv6`]), for networks that have IPv4 only.
+//!
+//! Two more come from the packet socket and the TAP around this crate:
+//!
+//! - **The host keeps what it gets.** The driver takes frames away from the parent's stack: all unicast to a passthru
+//!   child, what a NODST list claims, and reflected group frames of private, passthru and source children. A packet
+//!   socket gets a copy.
+//! - **A child's stack goes by the address.** The driver tells the stack of a passthru child that every unicast frame
+//!   is for it, and that of a source child that frames for the parent are. Behind a TAP such frames come, and are for
+//!   another host.
+//!
+//! The differential test of the integration tests has this list as data, and fails for a difference that is not on it.
 
 pub mod bpf;
 pub mod delivery;

@@ -175,7 +175,7 @@ fn every_reason_is_produced_by_a_test_or_is_known_not_to_be() {
     // A child that is not of its network cannot be made from outside.
     let unknown_child = "macvlan_unknown_child";
     let macvlan = [
-        include_str!("macvlan/addresses.rs"),
+        include_str!("macvlan/access.rs"),
         include_str!("macvlan/ipv6.rs"),
     ]
     .concat();

@@ -1,14 +1,16 @@
 //! Macvlan networks: children of a host's card on a physical LAN that the test plays, and the kernel's own macvlan
 //! devices as what they are compared with.
 
-mod addresses;
+mod access;
 mod dhcp;
 mod differential;
 mod groups;
 mod host;
 mod ipv6;
 mod killed;
+mod life;
 mod reach;
+mod refused;
 mod vlan;
 
 use vswitch_tests::{Lab, Sandbox, lan};

@@ -117,14 +117,34 @@ fn patient(block: &str) -> String {
 
 #[test]
 fn the_overlay_of_the_readme_works() {
-    const TIDY: &str = "kill $(jobs -p); wait; ip netns del hostA; ip netns del hostB";
+    let output = section("## Overlay networks\n", 2, "hostA hostB");
+    for told in ["1 received", "198.18.100.1", "1500"] {
+        assert!(output.contains(told), "{told} is missing in {output}");
+    }
+}
+
+#[test]
+fn the_macvlan_of_the_readme_works() {
+    let output = section("## On the physical network\n", 1, "host lan");
+    let pings = output.matches("1 received").count();
+    assert_eq!(pings, 2, "{output}");
+    for told in ["02:42:c6:12:07:c8", "uplink      eth0 up, 1 network"] {
+        assert!(output.contains(told), "{told} is missing in {output}");
+    }
+}
+
+/// Types the block of a section, in which so many daemons are started, and removes these namespaces at the end; what
+/// was printed.
+fn section(heading: &str, daemons: usize, namespaces: &str) -> String {
     let _shared = Guard::shared();
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let text = std::fs::read_to_string(&readme).must("README.md");
-    let block = shell_block(&text, "## Overlay networks\n");
-    assert_eq!(block.matches("daemon &").count(), 2, "{block}");
+    let block = shell_block(&text, heading);
+    assert_eq!(block.matches("daemon &").count(), daemons, "{block}");
+    let tidy =
+        format!("kill $(jobs -p); wait; for name in {namespaces}; do ip netns del $name; done");
     // Namespaces by name and sockets are files under /run: it gets one of its own.
-    let script = format!("mount -t tmpfs none /run\n{}{TIDY}\n", patient(block));
+    let script = format!("mount -t tmpfs none /run\n{}{tidy}\n", patient(block));
     let bin = program();
     let bin = bin.parent().must("its directory");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").must("PATH"));
@@ -133,9 +153,5 @@ fn the_overlay_of_the_readme_works() {
         .args(["60", "unshare", "--mount", "--net", "bash", "-euc", &script])
         .env("PATH", &path);
     let output = shell.output().must("unshare");
-    let output = Output::new("the overlay section".to_owned(), &output);
-    let output = output.ok();
-    for told in ["1 received", "198.18.100.1", "1500"] {
-        assert!(output.contains(told), "{told} is missing in {output}");
-    }
+    Output::new(heading.to_owned(), &output).ok().to_owned()
 }

@@ -34,7 +34,7 @@ use crate::{
     sys::IfName,
 };
 
-/// Frames without a single answer after which the network outside is suspected not to let them pass.
+/// Questions without a single answer after which the network outside is suspected not to let them pass.
 const SUSPICIOUS: u64 = 20;
 
 /// A parent, or a VLAN of it.
@@ -374,7 +374,7 @@ impl Segment {
         status.kernel_drops = wire.uplink.kernel_drops();
         (status.sent, status.heard) = (counts.sent, counts.heard);
         let up = facts.link == PortState::Up;
-        status.swallowed = up && counts.sent >= SUSPICIOUS && counts.heard == 0;
+        status.swallowed = up && counts.asked >= SUSPICIOUS && counts.heard == 0;
         status
     }
 }

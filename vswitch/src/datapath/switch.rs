@@ -5,6 +5,7 @@
 //! goes on.
 
 mod mtu;
+mod trunk;
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
@@ -22,7 +23,7 @@ use vswitch_wire::OffloadSet;
 use super::counters::{PortCounters, Tally};
 use super::events::EventSender;
 use super::snapshot::{Attachment, NetworkView, PortView, StateCell};
-use super::worker::{Activity, Order, Shared, Source, TrunkId, WAKER, Worker};
+use super::worker::{Activity, Order, Shared, Source, WAKER, Worker};
 use super::{
     Fdb, Flush, NetworkId, NetworkSettings, Relay, Snapshot, SwitchEvent, Tick, WorkerStats,
 };
@@ -326,38 +327,6 @@ impl Switch {
             .recv()
             .unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
             .map_err(AddPortError::Watch)
-    }
-
-    /// Serves a trunk: receiving halves, the first for the first worker and so on, that deliver
-    /// for ports that they name themselves. Halves beyond the number of workers are closed.
-    ///
-    /// # Errors
-    /// [`AddPortError::Watch`]; all halves are closed then.
-    pub fn add_trunk(&self, halves: Vec<Box<dyn PortRx>>) -> Result<TrunkId, AddPortError> {
-        let mut state = self.lock();
-        let id = TrunkId(state.next_trunk);
-        state.next_trunk += 1;
-        for (worker, rx) in halves.into_iter().take(self.workers.len()).enumerate() {
-            if let Err(error) = self.serve(worker, Source::Trunk(id), rx) {
-                self.drop_trunk(id);
-                return Err(error);
-            }
-        }
-        Ok(id)
-    }
-
-    /// Removes a trunk. When this returns, its halves are closed.
-    pub fn remove_trunk(&self, id: TrunkId) {
-        let _state = self.lock();
-        self.drop_trunk(id);
-    }
-
-    fn drop_trunk(&self, id: TrunkId) {
-        for worker in &self.workers {
-            let source = Source::Trunk(id);
-            worker.order(Order::Remove { source });
-        }
-        self.settle();
     }
 
     /// Worker threads.

@@ -210,7 +210,7 @@ impl<K: Kernel> Controller<K> {
         let name = create.name.clone();
         self.insert(id.clone(), create, driver, Some(relay));
         if let Err(error) = self.join_host(&id) {
-            self.drop_network(&id);
+            self.take_network(&id);
             return Err(error);
         }
         tracing::info!(network = %name, id = id.short(), "network created");
@@ -250,6 +250,17 @@ impl<K: Kernel> Controller<K> {
     }
 
     fn drop_network(&mut self, id: &ObjectId) -> Option<String> {
+        let name = self.take_network(id)?;
+        tracing::info!(network = %name, id = id.short(), "network removed");
+        self.events.publish(EventKind::NetworkRemove {
+            network: name.clone(),
+            id: id.to_string(),
+        });
+        Some(name)
+    }
+
+    /// Takes a network off the switch; its name.
+    fn take_network(&mut self, id: &ObjectId) -> Option<String> {
         self.leave_host(id);
         let network = self.networks.remove(id)?;
         if let Some(relay) = network.relay {
@@ -262,11 +273,6 @@ impl<K: Kernel> Controller<K> {
                 Reach::Segment(member) => self.segments.leave(&self.switch, relay.id, &member),
             }
         }
-        tracing::info!(network = %network.name, id = id.short(), "network removed");
-        self.events.publish(EventKind::NetworkRemove {
-            network: network.name.clone(),
-            id: id.to_string(),
-        });
         Some(network.name)
     }
 

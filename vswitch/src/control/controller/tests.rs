@@ -2,6 +2,7 @@
 
 mod endpoints;
 mod fdb;
+mod macvlan;
 mod overlay;
 mod shapes;
 mod upkeep;

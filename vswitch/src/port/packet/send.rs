@@ -102,6 +102,11 @@ impl<L: Line + Send + Sync> PortTx for UplinkTx<L> {
                 return;
             }
         }
+        // Until something is heard; then nobody asks any more.
+        if self.shared.counts.heard.load(Ordering::Relaxed) == 0 {
+            let asked = frames.iter().filter(|frame| wants_answer(frame)).count();
+            (self.shared.counts.asked).fetch_add(asked as u64, Ordering::Relaxed);
+        }
         let before = report.frames;
         self.send_all(frames, report);
         let sent = report.frames - before;
@@ -114,6 +119,30 @@ impl<L: Line + Send + Sync> PortTx for UplinkTx<L> {
 
     fn link(&self) -> Option<PortState> {
         Some(self.shared.link_now())
+    }
+}
+
+/// Whether a station that gets this frame sends one back as a rule: it is for one station, or asks which one has an
+/// address (an ARP request that is no announcement, a neighbour solicitation that is no probe).
+fn wants_answer(frame: &[u8]) -> bool {
+    let ethernet = frame.get(VNET_LEN..).unwrap_or_default();
+    let Some(&[first, ..]) = ethernet.first_chunk::<6>() else {
+        return false;
+    };
+    if first & 1 == 0 {
+        return true;
+    }
+    match ethernet.get(12..14) {
+        Some([0x08, 0x06]) => {
+            let (sender, target) = (ethernet.get(28..32), ethernet.get(38..42));
+            ethernet.get(20..22) == Some(&[0, 1]) && sender != target
+        }
+        Some([0x86, 0xdd]) => {
+            let (icmp, solicitation) = (Some(&58), Some(&135));
+            let probe = ethernet.get(22..38) == Some(&[0; 16]);
+            ethernet.get(20) == icmp && ethernet.get(54) == solicitation && !probe
+        }
+        _ => false,
     }
 }
 

@@ -180,6 +180,7 @@ impl Shared {
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) sent: AtomicU64,
+    pub(super) asked: AtomicU64,
     pub(super) heard: AtomicU64,
     pub(super) foreign: AtomicU64,
     pub(super) outgoing: AtomicU64,
@@ -187,12 +188,14 @@ pub(super) struct Counts {
     pub(super) unreadable: AtomicU64,
 }
 
-/// What passed an uplink, and what it turned away. An uplink that has sent and never heard a unicast frame
+/// What passed an uplink, and what it turned away. An uplink that has asked and never heard a unicast frame
 /// is on a network that lets only the parent's own address through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UplinkCounts {
     /// Frames that left.
     pub sent: u64,
+    /// Frames to send that should have an answer, as long as nothing was heard.
+    pub asked: u64,
     /// Unicast frames that came in for the segment.
     pub heard: u64,
     /// Frames of other segments, turned away.
@@ -210,6 +213,7 @@ impl Counts {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         UplinkCounts {
             sent: of(&self.sent),
+            asked: of(&self.asked),
             heard: of(&self.heard),
             foreign: of(&self.foreign),
             outgoing: of(&self.outgoing),
