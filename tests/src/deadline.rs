@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Display,
-    thread,
+    io, thread,
     time::{Duration, Instant},
 };
 
@@ -37,6 +37,20 @@ pub fn within<T>(timeout: Duration, mut ask: impl FnMut() -> Option<T>) -> Optio
 /// Lets time pass, for a measurement over that time; not to wait for something.
 pub fn measure_for(time: Duration) {
     thread::sleep(time);
+}
+
+/// Calls again when a signal came in between: a call with a time limit is not taken up again by the kernel, and a
+/// machine that is stopped for a moment as a whole interrupts them all.
+///
+/// # Errors
+/// Those of the call.
+pub fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
 }
 
 /// Turns what must not fail into its value.

@@ -3,7 +3,7 @@
 //! One socket asks many targets at once, which is what makes all pairs of many sandboxes quick. Each
 //! request is sent once: on a wire without loss each is answered.
 
-use crate::{Must, Sandbox};
+use crate::{Must, Sandbox, deadline::uninterrupted};
 use pnet::util::checksum;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::{
@@ -53,7 +53,7 @@ fn collect(
             break;
         }
         socket.set_read_timeout(Some(left)).must("a timeout");
-        let Ok(length) = socket.read(&mut room) else {
+        let Ok(length) = uninterrupted(|| socket.read(&mut room)) else {
             break;
         };
         if let Some(number) = answered(&room[..length], v4, id) {

@@ -189,15 +189,20 @@ impl Lan {
         Lab::start_with(&self.setup())
     }
 
-    /// How often the kernel was asked to make the host's interface promiscuous.
+    /// How often the kernel was asked to make the host's interface promiscuous, or does it for want of a filter.
     ///
     /// # Panics
     /// When it does not say.
     #[track_caller]
     #[must_use]
     pub fn promiscuity(&self) -> u64 {
+        self.figure("promiscuity")
+    }
+
+    #[track_caller]
+    fn figure(&self, name: &str) -> u64 {
         let shown = (self.host).exec(&["ip", "-d", "-j", "link", "show", "dev", IFNAME]);
-        shown.json()[0]["promiscuity"].as_u64().must("promiscuity")
+        shown.json()[0][name].as_u64().must(name)
     }
 
     /// All that is held at the host's interface: promiscuity, unicast and group addresses, a line each.
@@ -210,8 +215,9 @@ impl Lan {
         let addresses = (self.host).exec(&["bridge", "fdb", "show", "dev", IFNAME]);
         let groups = self.host.exec(&["ip", "maddress", "show", "dev", IFNAME]);
         format!(
-            "promiscuity {}\n{}\n{}",
+            "promiscuity {}, all groups {}\n{}\n{}",
             self.promiscuity(),
+            self.figure("allmulti"),
             addresses.ok(),
             groups.ok()
         )

@@ -1,7 +1,7 @@
 //! A process as `/proc` shows it: what it holds and what it costs.
 
 use crate::Must;
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, ffi::OsString, fs, path::Path};
 
 /// A running process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,23 +48,22 @@ impl Process {
         self.field("Threads:")
     }
 
-    /// How often its threads have gone to sleep so far: one that is woken goes to sleep again.
+    /// How often each of its threads has gone to sleep so far: one that is woken goes to sleep again.
     ///
     /// # Panics
     /// When there is no such process.
     #[track_caller]
     #[must_use]
-    pub fn sleeps(self) -> u64 {
+    pub fn sleeps(self) -> Sleeps {
         const NAME: &str = "voluntary_ctxt_switches:";
         let path = format!("/proc/{}/task", self.0);
         // A thread may end meanwhile.
-        (fs::read_dir(&path).must(&path).flatten())
-            .filter_map(|task| fs::read_to_string(task.path().join("status")).ok())
-            .filter_map(|status| {
-                let line = status.lines().find_map(|line| line.strip_prefix(NAME));
-                line?.trim().parse::<u64>().ok()
-            })
-            .sum()
+        let threads = (fs::read_dir(&path).must(&path).flatten()).filter_map(|task| {
+            let status = fs::read_to_string(task.path().join("status")).ok()?;
+            let line = status.lines().find_map(|line| line.strip_prefix(NAME))?;
+            Some((task.file_name(), line.trim().parse().ok()?))
+        });
+        Sleeps(threads.collect())
     }
 
     /// Resident memory in KiB.
@@ -87,6 +86,19 @@ impl Process {
                 .must("a number in /proc/PID/stat")
         };
         number(11) + number(12)
+    }
+}
+
+/// How often threads have gone to sleep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sleeps(BTreeMap<OsString, u64>);
+
+impl Sleeps {
+    /// How often since then, all threads together.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> u64 {
+        let of = |(thread, now): (&OsString, &u64)| now - before.0.get(thread).unwrap_or(&0);
+        self.0.iter().map(of).sum()
     }
 }
 

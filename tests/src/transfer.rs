@@ -1,6 +1,6 @@
 //! A checked stream over TCP: every byte that arrives is compared with what was sent.
 
-use crate::{Must, Sandbox, pattern::Pattern};
+use crate::{Must, Sandbox, deadline::uninterrupted, pattern::Pattern};
 use std::{
     io::{Read, Write},
     net::{IpAddr, SocketAddr, TcpListener, TcpStream},
@@ -58,7 +58,8 @@ fn receive(mut reader: TcpStream) -> Result<u64, String> {
     let mut room = vec![0; 1 << 18];
     let mut received = 0;
     loop {
-        let length = (reader.read(&mut room)).map_err(|e| format!("at byte {received}: {e}"))?;
+        let length = uninterrupted(|| reader.read(&mut room))
+            .map_err(|e| format!("at byte {received}: {e}"))?;
         if length == 0 {
             return Ok(received);
         }

@@ -4,7 +4,7 @@
 //! UDP has no flow control, so the sender waits for the receiver's word after every few datagrams: what
 //! is lost then was not lost in a full socket buffer.
 
-use crate::{Must, Sandbox, pattern::Pattern, sandbox::command_of};
+use crate::{Must, Sandbox, deadline::uninterrupted, pattern::Pattern, sandbox::command_of};
 use std::{
     collections::BTreeSet,
     io::Write as _,
@@ -170,7 +170,7 @@ pub fn segmented(from: &Sandbox, to: &Sandbox, address: IpAddr) -> u32 {
     assert!(perl.wait().must("wait for perl").success());
     let mut room = [0; 2 * SEGMENT];
     for number in 0..ALL {
-        let length = server.recv(&mut room).must(&format!("datagram {number}"));
+        let length = uninterrupted(|| server.recv(&mut room)).must(&format!("datagram {number}"));
         if room[..length] != segment(number) {
             let claimed = room.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
             panic!("instead of {number} came {claimed:?}, {length} bytes, or it is changed");
@@ -205,8 +205,7 @@ fn send(socket: &UdpSocket, count: u32, longest: usize) -> Result<(), String> {
             .send(&datagram(number, longest))
             .map_err(|e| format!("send {number}: {e}"))?;
         if (number + 1) % WINDOW == 0 {
-            socket
-                .recv(&mut word)
+            uninterrupted(|| socket.recv(&mut word))
                 .map_err(|e| format!("no word after {number}: {e}"))?;
         }
     }
@@ -216,8 +215,7 @@ fn send(socket: &UdpSocket, count: u32, longest: usize) -> Result<(), String> {
 fn receive(socket: &UdpSocket, count: u32, longest: usize) -> Result<(), String> {
     let mut room = vec![0; 1 << 16];
     for number in 0..count {
-        let (length, from) = socket
-            .recv_from(&mut room)
+        let (length, from) = uninterrupted(|| socket.recv_from(&mut room))
             .map_err(|e| format!("no {number}: {e}"))?;
         if room[..length] != datagram(number, longest) {
             let claimed = room.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));

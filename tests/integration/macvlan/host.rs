@@ -106,11 +106,7 @@ fn the_hosts_own_streams_are_untouched() {
 
 #[test]
 fn a_busy_lan_does_not_wake_the_switch() {
-    for (mode, promiscuous) in [
-        ("mode=bridge", false),
-        ("mode=vepa", false),
-        ("mode=source", true),
-    ] {
+    for mode in ["mode=bridge", "mode=vepa", "mode=source"] {
         let listed = format!("sources={}", vswitch_tests::lan::mac(SUBNET, 11));
         let options = [mode, &listed];
         let options = if mode == "mode=source" {
@@ -121,7 +117,6 @@ fn a_busy_lan_does_not_wake_the_switch() {
         let (lab, lan, children) = scene(options);
         let sniffers = children.each_ref().map(Sniffer::start);
         let _marker = fence(&lan, &sniffers);
-        assert_eq!(lan.promiscuity() > 0, promiscuous, "{mode}");
         let passed = uplink(&lab, "passed");
         let sleeps = lab.daemon().sleeps();
         // The switch of the LAN knows nobody of this name and sends it everywhere. Not from the listed station.
@@ -133,7 +128,7 @@ fn a_busy_lan_does_not_wake_the_switch() {
         let at_host = Sniffer::start(lan.host());
         Raw::open(lan.station(1)).send(&fence_of_two);
         at_host.expect_frame(&fence_of_two);
-        let slept = lab.daemon().sleeps() - sleeps;
+        let slept = lab.daemon().sleeps().since(&sleeps);
         let passed = uplink(&lab, "passed") - passed;
         println!("{mode}: {slept} wakeups, {passed} frames passed");
         assert!(slept < FEW, "{mode}: woken {slept} times");

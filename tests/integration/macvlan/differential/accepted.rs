@@ -46,7 +46,6 @@ pub(super) struct Accepted {
 const BY_GROUP: &[&str] = &["bridge", "private", "vepa"];
 const ANY_GROUP: Dst = Dst::Groups(&Kind::ALL);
 const GROUPS: &[Dst] = &[Dst::Broadcast, ANY_GROUP];
-const UNICAST: &[Dst] = &[Dst::Own, Dst::Host, Dst::Other];
 
 /// The list.
 pub(super) const ACCEPTED: &[Accepted] = &[
@@ -86,17 +85,9 @@ pub(super) const ACCEPTED: &[Accepted] = &[
         ours: Copies::ONE,
     },
     Accepted {
-        reason: "a packet socket cannot take a frame away from the host: passthru shares unicast with it",
+        reason: "a packet socket cannot take a frame away from the host, which passthru, nodst and reflected groups do",
         at: At::Host,
-        to: UNICAST,
-        from: &[],
-        kernel: Copies::NONE,
-        ours: Copies::ONE,
-    },
-    Accepted {
-        reason: "a packet socket cannot take a frame away from the host: nodst, reflected groups of children",
-        at: At::Host,
-        to: GROUPS,
+        to: &[Dst::Own, Dst::Host, Dst::Other, Dst::Broadcast, ANY_GROUP],
         from: &[],
         kernel: Copies::NONE,
         ours: Copies::ONE,

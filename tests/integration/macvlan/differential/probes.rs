@@ -54,14 +54,12 @@ pub(super) enum Kind {
     /// A group of no IP group, asked for with `ip maddress`.
     JoinedOther,
     UnjoinedOther,
-    /// 802.3 annex 31B.
-    Pause,
     /// Of the addresses that a bridge does not forward (802.1Q table 8-1).
     Reserved,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::JoinedV4,
         Self::UnjoinedV4,
         Self::JoinedV6,
@@ -76,7 +74,6 @@ impl Kind {
         Self::UnjoinedSolicited,
         Self::JoinedOther,
         Self::UnjoinedOther,
-        Self::Pause,
         Self::Reserved,
     ];
 
@@ -103,7 +100,6 @@ impl Kind {
             Self::UnjoinedSolicited => many(6, [0x33, 0x33, 0xff, 0x99, 0, 1]),
             Self::JoinedOther => many(3, [3, 0, 0, 0, 0, 1]),
             Self::UnjoinedOther => many(6, [3, 0, 0, 0, 9, 1]),
-            Self::Pause => many(1, [1, 0x80, 0xc2, 0, 0, 1]),
             Self::Reserved => many(6, [1, 0x80, 0xc2, 0, 0, 4]),
         }
     }
