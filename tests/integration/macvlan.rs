@@ -2,6 +2,7 @@
 //! devices as what they are compared with.
 
 mod access;
+mod addresses;
 mod dhcp;
 mod differential;
 mod groups;

@@ -329,12 +329,6 @@ impl Switch {
             .map_err(AddPortError::Watch)
     }
 
-    /// Worker threads.
-    #[must_use]
-    pub fn worker_count(&self) -> usize {
-        self.workers.len()
-    }
-
     /// Removes a port. When this returns, both halves are closed and nothing refers to it any
     /// more.
     pub fn remove_port(&self, id: PortId) {

@@ -36,4 +36,10 @@ impl Switch {
         }
         self.settle();
     }
+
+    /// Worker threads, so as many halves as a trunk can use.
+    #[must_use]
+    pub fn worker_count(&self) -> usize {
+        self.workers.len()
+    }
 }
