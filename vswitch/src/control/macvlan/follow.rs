@@ -59,9 +59,9 @@ impl Segment {
                 tracing::warn!(parent = %id, "the parent is gone; its children wait for it to come back");
                 self.macvlan.unplug();
                 switch.remove_port(wire.port);
-                let link_changed = wire.facts.link == PortState::Up;
                 self.wire = None;
-                Some(self.change(id, PortState::Gone, link_changed))
+                // Also where it was seen going down on its way.
+                Some(self.change(id, PortState::Gone))
             }
             Err(error) => {
                 tracing::warn!(parent = %id, %error, "cannot look at the parent");
@@ -85,15 +85,16 @@ impl Segment {
         }
         tracing::info!(parent = %id, "the parent is back");
         let link = self.wire.as_ref()?.facts.link;
-        Some(self.change(id, link, true))
+        Some(self.change(id, link))
     }
 
-    fn change(&self, id: &SegmentId, link: PortState, link_changed: bool) -> Change {
+    /// The parent went, or came.
+    fn change(&self, id: &SegmentId, link: PortState) -> Change {
         Change {
             segment: id.clone(),
             relay: self.relay,
             link,
-            link_changed,
+            link_changed: true,
             mtu: self.wire.as_ref().map(|wire| wire.facts.mtu),
         }
     }
