@@ -11,10 +11,12 @@ use std::thread::JoinHandle;
 use anyhow::{Result, anyhow};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use vswitch::sys::{
-    IfName, Netns, PortFault, SysError, TapFactory, Tun, TunOptions,
+    IfName, PortFault, SysError, TapFactory, Tun, TunOptions,
     netlink::{LinkConfig, configure_link},
     offload,
 };
+
+use crate::candidate::Host;
 
 /// How long the loop sleeps before it asks whether to end.
 const PATIENCE: Timespec = Timespec {
@@ -33,8 +35,8 @@ pub(crate) struct BareLoop {
 }
 
 impl BareLoop {
-    /// Makes a TAP in each of two namespaces, with these addresses, and starts copying.
-    pub(crate) fn start(a: (&Netns, &str), b: (&Netns, &str)) -> Result<Self> {
+    /// Makes a TAP in each of two hosts and starts copying.
+    pub(crate) fn start(a: &Host, b: &Host) -> Result<Self> {
         let factory = TapFactory::new()?;
         let taps = [tap(&factory, a)?, tap(&factory, b)?];
         let stop = Arc::new(AtomicBool::new(false));
@@ -52,7 +54,7 @@ impl BareLoop {
     }
 }
 
-fn tap(factory: &TapFactory, (netns, address): (&Netns, &str)) -> Result<Tun> {
+fn tap(factory: &TapFactory, Host { place, netns }: &Host) -> Result<Tun> {
     let name = IfName::new("eth0").map_err(SysError::from)?;
     let tun = factory.create(netns, &name, TunOptions::default())?;
     let wanted = offload::CSUM
@@ -63,7 +65,7 @@ fn tap(factory: &TapFactory, (netns, address): (&Netns, &str)) -> Result<Tun> {
         | offload::USO6;
     tun.set_offload(wanted)?;
     let link = LinkConfig {
-        addresses: vec![address.parse::<ipnet::IpNet>()?],
+        addresses: vec![place.with_prefix().parse::<ipnet::IpNet>()?],
         up: true,
         ..LinkConfig::new(name)
     };

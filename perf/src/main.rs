@@ -1,14 +1,16 @@
 //! Comparisons that a user runs on their own machine.
 //!
 //! `vswitch-perf bridge` alternates this switch and the kernel's bridge, `vswitch-perf overlay` this
-//! switch and the kernel's VXLAN device, each within one run, because a machine's speed drifts and only a ratio within one run means anything. Congestion control is
-//! set for every TCP flow and printed, because it decides more than the switch does.
+//! switch and the kernel's VXLAN device, each within one run, because a machine's speed drifts and only
+//! a ratio within one run means anything. Congestion control is set for every TCP flow and printed, because
+//! it decides more than the switch does.
 
 mod bare;
 mod candidate;
 mod latency;
 mod load;
 mod report;
+mod scenario;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,8 +19,9 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
 use candidate::{Candidate, Program};
-use load::{Load, Scenario};
+use load::Load;
 use report::Report;
+use scenario::Scenario;
 
 /// Compare switches, alternating within one run.
 #[derive(Debug, Parser)]
@@ -103,19 +106,10 @@ fn main() -> Result<()> {
 }
 
 fn compare(args: &Run, scenario: Scenario, candidates: Vec<Candidate>) -> Result<()> {
-    let time = Duration::from_secs(args.seconds);
-    let mut report = Report::new(scenario, &candidates, args.seconds)?;
+    let names = candidates.iter().map(Candidate::name).collect();
+    let mut report = Report::new(scenario, names, args.seconds)?;
     for round in 0..args.rounds {
-        for load in Load::ALL {
-            for turn in 0..candidates.len() {
-                let candidate = &candidates[(round + turn) % candidates.len()];
-                report.progress(round, args.rounds, load, candidate.name());
-                let figure = load
-                    .run(candidate, time)
-                    .with_context(|| format!("{load} over {}", candidate.name()))?;
-                report.add(load, candidate.name(), figure);
-            }
-        }
+        measure_round(args, scenario, &candidates, round, &mut report)?;
     }
     report.print()?;
     if let Some(path) = &args.json {
@@ -123,6 +117,33 @@ fn compare(args: &Run, scenario: Scenario, candidates: Vec<Candidate>) -> Result
     }
     for candidate in candidates {
         candidate.finish()?;
+    }
+    Ok(())
+}
+
+/// Measures every load on every path over every candidate that has it, a candidate after the other.
+fn measure_round(
+    args: &Run,
+    scenario: Scenario,
+    candidates: &[Candidate],
+    round: usize,
+    report: &mut Report,
+) -> Result<()> {
+    let time = Duration::from_secs(args.seconds);
+    let label = format!("{}/{}", round + 1, args.rounds);
+    for path in scenario.paths() {
+        for load in Load::ALL {
+            for turn in 0..candidates.len() {
+                let candidate = &candidates[(round + turn) % candidates.len()];
+                let Some(ends) = candidate.ends(*path) else {
+                    continue;
+                };
+                let what = format!("{load}, {path}, {}", candidate.name());
+                report.progress(&label, &what);
+                let figure = load.run(ends, time).context(what)?;
+                report.add(*path, load, candidate.name(), figure);
+            }
+        }
     }
     Ok(())
 }

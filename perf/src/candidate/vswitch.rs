@@ -8,7 +8,8 @@ use std::sync::Arc;
 use ::vswitch::sys::{Netns, spawn_in};
 use anyhow::{Context as _, Result, bail};
 
-use super::{Candidate, Engine, run, two_machines};
+use super::{Candidate, Engine, Host, run, two_machines};
+use crate::scenario::Place;
 
 /// The binary, and how it is to run.
 #[derive(Clone, Debug)]
@@ -75,12 +76,12 @@ impl Daemon {
     }
 
     /// A host on the network.
-    fn host(&self, name: &str, address: &str) -> Result<Netns> {
+    fn host(&self, name: &str, place: Place) -> Result<Host> {
         self.cli(&["sandbox", "create", name])?;
-        self.cli(&["network", "connect", "perf", name, "--ip", address])?;
-        Ok(Netns::open(
-            &self.directory.path().join("netns").join(name),
-        )?)
+        let address = place.address().to_string();
+        self.cli(&["network", "connect", "perf", name, "--ip", &address])?;
+        let netns = Netns::open(&self.directory.path().join("netns").join(name))?;
+        Ok(Host::new(place, netns))
     }
 
     pub(super) fn finish(mut self) -> Result<()> {
@@ -101,14 +102,10 @@ impl Candidate {
         let machine = Arc::new(Netns::create()?);
         let daemon = Daemon::start(&machine, program)?;
         daemon.network(&[])?;
-        let (a, b) = (
-            daemon.host("a", "198.18.0.1")?,
-            daemon.host("b", "198.18.0.2")?,
-        );
+        let hosts = vec![daemon.host("a", Place::A)?, daemon.host("b", Place::B)?];
         Ok(Self {
-            name: "vswitch",
-            a,
-            b,
+            name: Self::OWN,
+            hosts,
             engine: Engine::Daemons(vec![daemon]),
             _machines: vec![machine],
         })
@@ -124,14 +121,10 @@ impl Candidate {
         let (to, back) = ("peers=198.18.100.2", "peers=198.18.100.1");
         here.network(&["-d", "overlay", "-o", "vni=42", "-o", local, "-o", to])?;
         there.network(&["-d", "overlay", "-o", "vni=42", "-o", remote, "-o", back])?;
-        let (a, b) = (
-            here.host("a", "198.18.0.1")?,
-            there.host("b", "198.18.0.2")?,
-        );
+        let hosts = vec![here.host("a", Place::A)?, there.host("b", Place::B)?];
         Ok(Self {
-            name: "vswitch",
-            a,
-            b,
+            name: Self::OWN,
+            hosts,
             engine: Engine::Daemons(vec![here, there]),
             _machines: machines.into(),
         })
