@@ -172,6 +172,18 @@ fn every_reason_is_produced_by_a_test_or_is_known_not_to_be() {
         include_str!("overlay/options.rs"),
     ]
     .concat();
+    // A child that is not of its network cannot be made from outside.
+    let unknown_child = "macvlan_unknown_child";
+    let macvlan = include_str!("macvlan/addresses.rs");
+    let in_macvlan: Vec<&str> = (DropReason::ALL.into_iter())
+        .filter(|reason| matches!(reason, DropReason::Macvlan(_)))
+        .map(DropReason::label)
+        .filter(|label| *label != unknown_child)
+        .collect();
+    for label in &in_macvlan {
+        let used = macvlan.contains(&format!("\"{label}\""));
+        assert!(used, "no test produces {label}");
+    }
     let in_overlays = (DropReason::ALL.into_iter())
         .filter(|reason| match reason {
             DropReason::Tunnel(_) | DropReason::NoPeer | DropReason::Unreachable => true,
@@ -185,7 +197,8 @@ fn every_reason_is_produced_by_a_test_or_is_known_not_to_be() {
             | DropReason::PortDown
             | DropReason::PortGone
             | DropReason::ReceiverFull
-            | DropReason::Refused => false,
+            | DropReason::Refused
+            | DropReason::Macvlan(_) => false,
         })
         .map(DropReason::label)
         .filter(|label| *label != congestion);
@@ -197,7 +210,8 @@ fn every_reason_is_produced_by_a_test_or_is_known_not_to_be() {
     let known: BTreeSet<&str> = (here.into_iter())
         .chain(in_relay)
         .chain(in_overlays)
-        .chain([full, refused, congestion])
+        .chain(in_macvlan)
+        .chain([full, refused, congestion, unknown_child])
         .collect();
     let all: BTreeSet<&str> = DropReason::ALL.into_iter().map(DropReason::label).collect();
     assert_eq!(known, all);

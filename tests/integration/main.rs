@@ -11,6 +11,7 @@ mod fdb;
 mod idle;
 mod isolation;
 mod lifecycle;
+mod macvlan;
 mod overlay;
 mod readme;
 mod relay;

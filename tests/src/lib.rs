@@ -5,6 +5,8 @@
 //!   a test in itself (see [`lab`]).
 //! - [`Hosts`] are several labs, on an [`Underlay`] that is a wire or bad on purpose; [`KernelVtep`] is what
 //!   they are compared with, and [`Capture`] what a decoder says of their packets.
+//! - [`Lan`] is a physical network with a host whose card macvlan networks have as their parent;
+//!   [`kernel_macvlan`] is what they are compared with, frame by frame by an [`Observer`].
 //! - Nothing sleeps in the hope that something has happened: [`eventually`] asks until it has, and
 //!   what must *not* happen is proved by a marker that comes after it (see [`sniffer`]).
 //! - A failed assertion of the harness panics at the caller's line; [`Must`] makes a panic of an error
@@ -24,10 +26,13 @@ pub mod http;
 pub mod icmp;
 pub mod ip;
 pub mod iperf;
+pub mod kernel_macvlan;
 pub mod kernel_vtep;
 pub mod lab;
+pub mod lan;
 mod leftovers;
 pub mod monitor;
+pub mod observer;
 pub mod pattern;
 pub mod peers;
 pub mod procfs;
@@ -45,7 +50,9 @@ pub use deadline::{Must, eventually};
 pub use hosts::{Hosts, Overlay};
 pub use kernel_vtep::KernelVtep;
 pub use lab::{Lab, Setup};
+pub use lan::Lan;
 pub use monitor::Monitor;
+pub use observer::Observer;
 pub use sandbox::{Nic, Sandbox};
 pub use sniffer::Sniffer;
 pub use underlay::Underlay;

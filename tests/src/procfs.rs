@@ -48,6 +48,25 @@ impl Process {
         self.field("Threads:")
     }
 
+    /// How often its threads have gone to sleep so far: one that is woken goes to sleep again.
+    ///
+    /// # Panics
+    /// When there is no such process.
+    #[track_caller]
+    #[must_use]
+    pub fn sleeps(self) -> u64 {
+        const NAME: &str = "voluntary_ctxt_switches:";
+        let path = format!("/proc/{}/task", self.0);
+        // A thread may end meanwhile.
+        (fs::read_dir(&path).must(&path).flatten())
+            .filter_map(|task| fs::read_to_string(task.path().join("status")).ok())
+            .filter_map(|status| {
+                let line = status.lines().find_map(|line| line.strip_prefix(NAME));
+                line?.trim().parse::<u64>().ok()
+            })
+            .sum()
+    }
+
     /// Resident memory in KiB.
     #[must_use]
     pub fn resident(self) -> u64 {

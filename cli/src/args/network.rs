@@ -40,6 +40,8 @@ Examples:
   vswitch network create dual --subnet 198.18.1.0/24 --subnet 2001:2:0:1::/64 --ipv6
   vswitch network create blue -d overlay -o vni=42 -o peers=198.18.100.2,198.18.100.3 \\
     --subnet 198.18.50.0/24
+  vswitch network create phys -d macvlan -o parent=eth0 --subnet 198.18.7.0/24 \\
+    --gateway 198.18.7.1 --ip-range 198.18.7.128/25
 
 Options of the bridge driver:
   mtu=BYTES ageing=SECONDS max_entries=N learning=on|off relay_reserved=on|off offload=on|off
@@ -55,7 +57,15 @@ Options of the overlay driver (VXLAN; vni, dstport and group are the same on all
   strict=on|off       refuse reserved bits of the VXLAN header; default off
   learning=on|off     learn behind which peer an address is; default on
   suppress=on|off     answer ARP and neighbour discovery from what is known; default off
-  ageing=SECONDS max_entries=N offload=on|off";
+  ageing=SECONDS max_entries=N offload=on|off
+
+Options of the macvlan driver (the host's own network, each sandbox a station on it):
+  parent=IF[.VID]     interface of the host, or a VLAN on it; without one the network is internal
+  mode=MODE           bridge (default), private, vepa, passthru or source
+  sources=MAC,MAC     source mode: who may send to the sandboxes; nodst=on: and to nobody else
+  host_access=on|off  the host reaches the sandboxes, through an interface of its own; default off
+  mtu=BYTES           default: the parent's, and followed when it changes
+  offload=on|off";
 
 /// Make a network and print its ID
 #[derive(Debug, Args)]
@@ -64,7 +74,8 @@ pub(crate) struct Create {
     /// The network's name
     pub(crate) name: String,
 
-    /// What the network is made of: bridge (this host), overlay (several hosts)
+    /// What the network is made of: bridge (this host), overlay (several hosts), macvlan (the host's
+    /// physical network)
     #[arg(short, long, default_value = "bridge")]
     pub(crate) driver: String,
 
@@ -83,6 +94,10 @@ pub(crate) struct Create {
     /// An address that no sandbox gets, and what it is for
     #[arg(long, value_name = "NAME=IP", value_parser = values::named_address)]
     pub(crate) aux_address: Vec<NamedAddress>,
+
+    /// Who gives addresses: default is the switch, null is nobody (or DHCP outside)
+    #[arg(long, value_name = "DRIVER", default_value = "default")]
+    pub(crate) ipam_driver: String,
 
     /// Give IPv6 addresses too; without an IPv6 --subnet a private one is chosen
     #[arg(long)]

@@ -58,6 +58,9 @@ fn kind(what: &EventKind) -> &'static str {
         EventKind::PeerHeard { .. } => "peer-heard",
         EventKind::PeerLost { .. } => "peer-lost",
         EventKind::NetworkMtu { .. } => "network-mtu",
+        EventKind::ParentUp { .. } => "parent-up",
+        EventKind::ParentDown { .. } => "parent-down",
+        EventKind::ParentGone { .. } => "parent-gone",
         EventKind::Lagged { .. } => "lagged",
     }
 }
@@ -133,6 +136,9 @@ fn about(what: &EventKind) -> String {
             mtu,
             former,
         } => format!("{network} {former} -> {mtu}"),
+        E::ParentUp { parent } | E::ParentDown { parent } | E::ParentGone { parent } => {
+            parent.clone()
+        }
         E::Lagged { lost } => {
             format!("{lost} events are missing here: this monitor was too slow")
         }

@@ -57,6 +57,7 @@ fn request(args: Create) -> Result<NetworkCreate, clap::Error> {
         gateways: args.gateway,
         ip_ranges: args.ip_range,
         aux_addresses,
+        ipam_driver: args.ipam_driver,
         ipv6: args.ipv6,
         internal: args.internal,
         labels: map("--label", args.label)?,
@@ -206,6 +207,7 @@ mod tests {
                 "name": "lan", "driver": "overlay",
                 "subnets": ["198.18.0.0/24", "2001:2::/64"], "gateways": ["198.18.0.254"],
                 "ip_ranges": ["198.18.0.128/25"], "aux_addresses": {"x": "198.18.0.9"},
+                "ipam_driver": "default",
                 "ipv6": true, "internal": true, "labels": {"team": "net"},
                 "options": {"mtu": "9000", "encrypted": ""}
             })

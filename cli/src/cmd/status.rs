@@ -3,7 +3,7 @@
 use super::Context;
 use crate::print::span;
 use std::time::Duration;
-use vswitch::api::types::{Status, Totals, TunnelStatus};
+use vswitch::api::types::{Status, Totals, TunnelStatus, UplinkFilter, UplinkStatus};
 
 /// `status`.
 pub(crate) async fn status(context: &Context) -> anyhow::Result<()> {
@@ -20,6 +20,7 @@ fn text(status: &Status) -> String {
         workers,
         totals,
         tunnels,
+        uplinks,
         events_lost,
         ..
     } = status;
@@ -41,6 +42,7 @@ fn text(status: &Status) -> String {
         format!("ports       {}", status.ports),
     ];
     lines.extend(tunnels.iter().flat_map(tunnel));
+    lines.extend(uplinks.iter().flat_map(uplink));
     for (reason, frames) in &totals.dropped {
         lines.push(format!("dropped     {frames} {reason}"));
     }
@@ -72,6 +74,48 @@ fn tunnel(tunnel: &TunnelStatus) -> Vec<String> {
     std::iter::once(line).chain(drops).collect()
 }
 
+/// What there is to say about a parent of macvlan networks: where it leads, and what goes wrong there.
+fn uplink(uplink: &UplinkStatus) -> Vec<String> {
+    let name = match uplink.vlan {
+        Some(vlan) => format!("{}.{vlan}", uplink.parent),
+        None => uplink.parent.clone(),
+    };
+    let count = |number: usize, one: &str| match number {
+        1 => format!("1 {one}"),
+        n => format!("{n} {one}s"),
+    };
+    let mut line = format!(
+        "uplink      {name} {}, {}, {}",
+        uplink.link,
+        count(uplink.networks, "network"),
+        count(uplink.children, "endpoint")
+    );
+    if uplink.promiscuous {
+        line.push_str(", promiscuous");
+    }
+    match uplink.filter {
+        UplinkFilter::Exact => {}
+        UplinkFilter::AllMulticast => line.push_str(", all groups pass its filter"),
+        UplinkFilter::Everything => line.push_str(", its filter is full and lets everything pass"),
+    }
+    let mut lines = vec![line];
+    if uplink.kernel_drops > 0 {
+        let drops = uplink.kernel_drops;
+        lines.push(format!(
+            "dropped     {drops} from {name} before the switch took them"
+        ));
+    }
+    if uplink.swallowed {
+        lines.push(format!(
+            "warning     {name}: {} frames sent and not one came back: the network outside seems to let only the \
+             parent's own address through (Wi-Fi, a cloud, a virtual switch without \"forged transmits\" and \
+             \"promiscuous\", port security); allow more MAC addresses there, or use a bridge network",
+            uplink.sent
+        ));
+    }
+    lines
+}
+
 /// `received + replicated = delivered + consumed + dropped`, with the figures.
 pub(crate) fn conservation(totals: &Totals) -> String {
     let Totals {
@@ -97,6 +141,7 @@ pub(crate) fn conservation(totals: &Totals) -> String {
 mod tests {
     use super::*;
     use std::collections::BTreeMap;
+    use vswitch::api::types::LinkState;
 
     #[test]
     fn a_tunnel_is_one_line_and_one_for_each_reason() {
@@ -122,6 +167,41 @@ mod tests {
                 "dropped     7 vxlan_no_vni, datagrams to 198.18.100.1 port 4789"
             ]
         );
+    }
+
+    #[test]
+    fn an_uplink_says_what_is_wrong() {
+        let mut status = UplinkStatus {
+            parent: "eth0".to_owned(),
+            vlan: None,
+            networks: 1,
+            children: 2,
+            link: LinkState::Up,
+            mac_address: None,
+            mtu: Some(1500),
+            promiscuous: false,
+            filter: UplinkFilter::Exact,
+            passed: 0,
+            kernel_drops: 0,
+            sent: 30,
+            heard: 1,
+            swallowed: false,
+        };
+        assert_eq!(
+            uplink(&status),
+            ["uplink      eth0 up, 1 network, 2 endpoints"]
+        );
+        (status.vlan, status.promiscuous) = ("10".parse().ok(), true);
+        (status.kernel_drops, status.swallowed) = (3, true);
+        let lines = uplink(&status);
+        assert_eq!(
+            lines[..2],
+            [
+                "uplink      eth0.10 up, 1 network, 2 endpoints, promiscuous",
+                "dropped     3 from eth0.10 before the switch took them"
+            ]
+        );
+        assert!(lines[2].contains("30 frames sent") && lines[2].contains("bridge network"));
     }
 
     #[test]

@@ -41,7 +41,8 @@ pub use crate::control::{
         Connected, ContainerView, Created, Disconnected, Event, EventKind, FdbEntry, FdbKind,
         FdbStats, Flushed, InterfaceView, IpamConfigView, IpamView, LinkState, NetworkInspect,
         NetworkSummary, PeerInfo, PortInfo, Pruned, SandboxInspect, SandboxInterface, SandboxKind,
-        SandboxSummary, Status, Totals, Traffic, TunnelStatus, WorkerStatus,
+        SandboxSummary, Status, Totals, Traffic, TunnelStatus, UplinkFilter, UplinkStatus,
+        WorkerStatus,
     },
 };
 

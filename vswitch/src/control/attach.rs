@@ -1,7 +1,8 @@
 //! Attaching an endpoint, as a transaction.
 //!
 //! The steps, each of which may fail: look at the sandbox, lease the addresses, choose the MAC, make the device,
-//! configure it, tell the tunnel of an overlay network that the MAC is here, plug it into the switch. What a step made
+//! configure it, tell the tunnel of an overlay network that the MAC is here, plug it into the switch (and, on a macvlan
+//! network, into the segment). What a step made
 //! is held by a guard, and guards go in the reverse order: the device is deleted by dropping its port, the leases are
 //! cancelled as if they had never been given. After the last step nothing can fail any more, so there is no half-made
 //! endpoint at any time.
@@ -14,11 +15,12 @@ use vswitch_wire::MacAddr;
 use super::{
     ControlError,
     command::Connect,
-    endpoint::{self, Endpoint},
+    endpoint::{self, End, Endpoint},
     ipam::{Lease, Pool},
     kernel::{DeviceSpec, Kernel},
+    macvlan::{self, Member},
     name::ObjectId,
-    network::Network,
+    network::{Network, Reach, Relay},
     options,
     overlay::{self, Tunnel, Underlays},
     sandbox::Sandbox,
@@ -73,6 +75,17 @@ impl<'a> Leases<'a> {
         ) {
             (IpAddr::V6(address), prefix) => Ipv6Net::new(address, prefix).ok(),
             (IpAddr::V4(_), _) => None,
+        }
+    }
+
+    /// With the prefix lengths of the subnets; on the host's own end, each for itself.
+    fn addresses(&self, end: End) -> (Option<Ipv4Net>, Option<Ipv6Net>) {
+        match end {
+            End::Sandbox => (self.ipv4(), self.ipv6()),
+            End::Host => (
+                self.ipv4().map(|net| net.addr().into()),
+                self.ipv6().map(|net| net.addr().into()),
+            ),
         }
     }
 
@@ -163,6 +176,35 @@ fn lease(
     }
 }
 
+/// The MAC address that an endpoint gets: the one asked for, or the one that follows from its own addresses.
+fn choose_mac(
+    reach: &Reach,
+    (network, sandbox): (&ObjectId, &str),
+    wish: Option<MacAddr>,
+    address: Option<IpAddr>,
+    macs: &BTreeSet<MacAddr>,
+) -> Result<MacAddr, ControlError> {
+    let fixed = reach.member().and_then(Member::fixed_mac);
+    let others = reach.member().into_iter().flat_map(Member::taken);
+    let taken: BTreeSet<_> = macs.iter().copied().chain(others).collect();
+    match (fixed, wish) {
+        (Some(fixed), Some(wish)) if wish != fixed => Err(ControlError::invalid(format!(
+            "MAC address {wish}: a passthru endpoint has its parent's, {fixed}; leave it out"
+        ))),
+        (Some(fixed), _) => Ok(fixed),
+        (None, Some(wish)) => endpoint::wished_mac(wish, &taken),
+        (None, None) => Ok(endpoint::automatic_mac(network, sandbox, address, &taken)),
+    }
+}
+
+/// The routers that an endpoint's default routes lead to: outside, on the network of its parent.
+fn gateways(relay: &Relay, internal: bool, end: End) -> Vec<IpAddr> {
+    let outside = (relay.reach.member()).is_some_and(|member| member.segment.is_some());
+    let wanted = outside && !internal && end == End::Sandbox;
+    let pools = relay.pools.iter().filter(|_| wanted);
+    pools.map(Pool::gateway).collect()
+}
+
 /// What an endpoint is made with.
 #[derive(Debug)]
 pub(super) struct Tools<'a, K: Kernel> {
@@ -175,7 +217,7 @@ pub(super) struct Tools<'a, K: Kernel> {
 /// network. On failure everything is as before.
 ///
 /// # Errors
-/// Whatever refuses: the wishes, the address pools, the kernel, the tunnel, the switch.
+/// Whatever refuses: the wishes, the address pools, the kernel, the tunnel, the segment, the switch.
 pub(super) fn attach<K: Kernel>(
     Tools {
         kernel,
@@ -183,7 +225,7 @@ pub(super) fn attach<K: Kernel>(
         underlays,
     }: &Tools<'_, K>,
     network: &mut Network,
-    (sandbox, netns): (&Sandbox, &K::Netns),
+    (sandbox, netns, end): (&Sandbox, &K::Netns, End),
     connect: &Connect,
     macs: &BTreeSet<MacAddr>,
 ) -> Result<Endpoint, ControlError> {
@@ -193,62 +235,65 @@ pub(super) fn attach<K: Kernel>(
         Some(wish) => endpoint::wished_ifname(wish, &taken)?,
         None => endpoint::automatic_ifname(&taken)?,
     };
-    let (network_id, name) = (network.id.clone(), network.name.clone());
+    let (network_id, name, internal) = (network.id.clone(), network.name.clone(), network.internal);
     let relay = network.relay_mut()?;
-    let (relay_id, options) = (relay.id, relay.options);
+    let (relay_id, options, enable_ipv6) = (relay.id, relay.options, relay.ipv6);
+    let gateways = gateways(relay, internal, end);
+    let reach = &relay.reach;
     let offload = options::offload(&connect.options)?.unwrap_or(options.offload);
     let leases = Leases::take(&mut relay.pools, &name, connect)?;
-    let (ipv4, ipv6) = (leases.ipv4(), leases.ipv6());
-    let addresses: Vec<IpNet> = ipv4
-        .map(IpNet::V4)
-        .into_iter()
+    let (ipv4, ipv6) = leases.addresses(end);
+    let addresses: Vec<IpNet> = (ipv4.map(IpNet::V4).into_iter())
         .chain(ipv6.map(IpNet::V6))
         .collect();
-    let mac = match connect.mac_address {
-        Some(wish) => endpoint::wished_mac(wish, macs)?,
-        None => {
-            let address = addresses.first().map(IpNet::addr);
-            endpoint::automatic_mac(&network_id, &sandbox.name, address, macs)
-        }
-    };
+    let owner = (&network_id, sandbox.name.as_str());
+    let address = addresses.first().map(IpNet::addr);
+    let mac = choose_mac(reach, owner, connect.mac_address, address, macs)?;
     let spec = DeviceSpec {
         ifname,
         mac,
         mtu: options.mtu,
-        gso_max_size: (relay.tunnel.as_ref()).map(|_| longest_superframe(options.mtu)),
+        gso_max_size: longest_superframe_on(reach, options.mtu),
         offload,
         addresses,
-        disable_ipv6: ipv6.is_none(),
+        gateways,
+        disable_ipv6: !enable_ipv6,
         // Who remembers an address is an endpoint, here or on another host: its memory goes with its interface. Without
         // any, the announcement would only be a frame that is dropped for want of another port.
-        announce: !macs.is_empty() || relay.tunnel.is_some(),
+        announce: !macs.is_empty() || reach.is_beyond_host(),
     };
     let device = kernel.open_device(netns, &spec)?;
     kernel.configure(netns, &spec)?;
     let tx = Arc::downgrade(&device.tx);
-    let local = Local::tell(underlays, &name, relay.tunnel.as_ref(), mac)?;
-    let port = switch
-        .add_port(relay_id, device)
-        .map_err(|error| ControlError::internal(error.to_string()))?;
+    let local = Local::tell(underlays, &name, reach.tunnel(), mac)?;
+    let port = switch.add_port_with(relay_id, device, |port| match reach.member() {
+        Some(member) => (member.macvlan).add(member.child(port, mac, enable_ipv6)),
+        None => Ok(()),
+    });
+    let port = port.map_err(|error| macvlan::refused(&name, error))?;
     leases.keep();
     if let Some(local) = local {
         local.keep(switch.fdb(relay_id).as_deref());
     }
-    let (ifname, mtu) = (spec.ifname, options.mtu);
-    let sandbox = sandbox.id.clone();
     Ok(Endpoint {
         id,
         network: network_id,
-        sandbox,
-        ifname,
+        sandbox: sandbox.id.clone(),
+        ifname: spec.ifname,
         port,
         tx,
         mac,
         ipv4,
         ipv6,
-        mtu,
+        mtu: options.mtu,
         offload,
+        end,
     })
+}
+
+/// The bound of super-frames where it is not for the kernel to say: one datagram of the tunnel shall hold them.
+pub(super) fn longest_superframe_on(reach: &Reach, mtu: u16) -> Option<u32> {
+    reach.tunnel().map(|_| longest_superframe(mtu))
 }
 
 /// Removes an endpoint: first the port and with it the device, then the leases, so that no address is given out while
@@ -259,11 +304,15 @@ pub(super) fn detach(
     network: Option<&mut Network>,
     endpoint: &Endpoint,
 ) {
+    let relay = network.and_then(|network| network.relay.as_mut());
+    if let Some(member) = relay.as_ref().and_then(|relay| relay.reach.member()) {
+        member.macvlan.remove(endpoint.port);
+    }
     switch.remove_port(endpoint.port);
-    let Some(relay) = network.and_then(|network| network.relay.as_mut()) else {
+    let Some(relay) = relay else {
         return;
     };
-    if let Some(tunnel) = &relay.tunnel
+    if let Some(tunnel) = relay.reach.tunnel()
         && let Some(underlay) = underlays.get(tunnel.underlay)
     {
         underlay.remove_local(tunnel.vni, endpoint.mac);

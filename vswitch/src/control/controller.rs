@@ -7,7 +7,9 @@
 //! A refused command changes nothing: everything that may refuse comes before the first change, or is undone
 //! ([`super::attach`]).
 
+mod links;
 mod networks;
+mod parents;
 mod peers;
 mod ports;
 mod remotes;
@@ -28,6 +30,7 @@ use super::{
     endpoint::Endpoint,
     events::EventHub,
     kernel::Kernel,
+    macvlan::Segments,
     name::{ObjectId, resolve},
     network::Network,
     overlay::{Tunnel, Underlays},
@@ -45,6 +48,7 @@ pub struct Controller<K: Kernel> {
     started: Instant,
     networks: BTreeMap<ObjectId, Network>,
     underlays: Underlays,
+    segments: Segments,
     sandboxes: BTreeMap<ObjectId, Sandbox>,
     endpoints: BTreeMap<PortId, Endpoint>,
     events: EventHub,
@@ -66,6 +70,7 @@ impl<K: Kernel> Controller<K> {
             started: Instant::now(),
             networks: BTreeMap::new(),
             underlays: Underlays::default(),
+            segments: Segments::default(),
             sandboxes: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             events: EventHub::default(),
@@ -159,7 +164,7 @@ impl<K: Kernel> Controller<K> {
             run_dir: self.run_dir.clone(),
             workers: workers.collect(),
             networks: self.networks.len(),
-            ports: self.endpoints.len() + self.tunnels().count(),
+            ports: self.endpoints.len() + self.tunnels().count() + self.segments.uplinks().count(),
             sandboxes: self.sandboxes.len(),
             totals: Totals {
                 received: tally.rx.frames,
@@ -176,6 +181,7 @@ impl<K: Kernel> Controller<K> {
                     .filter(ours)
                     .count()
             }),
+            uplinks: self.segments.status(),
             events_lost: self.switch.events_lost(),
         }
     }
@@ -221,7 +227,7 @@ impl<K: Kernel> Controller<K> {
     /// The overlay networks with their tunnels.
     fn tunnels(&self) -> impl Iterator<Item = (&Network, &Tunnel)> {
         (self.networks.values())
-            .filter_map(|network| Some((network, network.relay.as_ref()?.tunnel.as_ref()?)))
+            .filter_map(|network| Some((network, network.relay.as_ref()?.reach.tunnel()?)))
     }
 
     fn endpoints_of_network<'a>(

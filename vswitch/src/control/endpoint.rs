@@ -15,6 +15,16 @@ use crate::{
     sys::IfName,
 };
 
+/// Whose end of the network an endpoint is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// A container's, or whoever's.
+    Sandbox,
+    /// The host's own, on a macvlan network. It has its addresses each for itself and no default route, so that nothing
+    /// changes in how the host reaches others.
+    Host,
+}
+
 /// An endpoint that exists.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -40,6 +50,8 @@ pub struct Endpoint {
     pub mtu: u16,
     /// Whether super-frames pass.
     pub offload: bool,
+    /// Whose it is.
+    pub end: End,
 }
 
 impl Endpoint {

@@ -129,6 +129,17 @@ pub trait Kernel: Send + Debug + 'static {
         gso_max_size: Option<u32>,
     ) -> Result<(), ControlError>;
 
+    /// Gives an interface another MAC address.
+    ///
+    /// # Errors
+    /// No such interface, or what the kernel refuses.
+    fn set_mac(
+        &self,
+        netns: &Self::Netns,
+        ifname: &IfName,
+        mac: MacAddr,
+    ) -> Result<(), ControlError>;
+
     /// Has the namespace reach one address through an interface, or no longer.
     ///
     /// # Errors
@@ -347,6 +358,14 @@ impl Kernel for HostKernel {
         Ok(netns.run(|| netlink::configure_link(&config))??)
     }
 
+    fn set_mac(&self, netns: &Netns, ifname: &IfName, mac: MacAddr) -> Result<(), ControlError> {
+        let config = netlink::LinkConfig {
+            mac: Some(mac.octets()),
+            ..netlink::LinkConfig::new(ifname.clone())
+        };
+        Ok(netns.run(|| netlink::configure_link(&config))??)
+    }
+
     fn set_host_route(
         &self,
         netns: &Netns,
@@ -411,7 +430,8 @@ fn missing_defaults(
     }
     let known = netns.run(netlink::routes)??;
     let has = |gateway: &&IpAddr| {
-        let of_family = |net: &IpNet| net.prefix_len() == 0 && net.addr().is_ipv4() == gateway.is_ipv4();
+        let of_family =
+            |net: &IpNet| net.prefix_len() == 0 && net.addr().is_ipv4() == gateway.is_ipv4();
         !known.iter().any(|route| of_family(&route.dst))
     };
     let missing = gateways.iter().filter(has);

@@ -102,8 +102,10 @@ pub struct Member {
     pub sources: Vec<MacAddr>,
     /// Source mode: whether nobody else gets that.
     pub nodst: bool,
-    /// Whether the MTU follows the parent's up as well as down.
-    pub automatic_mtu: bool,
+    /// The MTU that was asked for; else it is the parent's.
+    pub mtu: Option<u16>,
+    /// Whether the host shall have an end on it.
+    pub host_access: bool,
 }
 
 impl Member {
@@ -282,7 +284,8 @@ impl Member {
             mode: options.mode,
             sources: options.sources.clone(),
             nodst: options.nodst,
-            automatic_mtu: options.mtu.is_none(),
+            mtu: options.mtu,
+            host_access: options.host_access,
         }
     }
 }
@@ -388,9 +391,9 @@ pub fn refused(what: &str, error: AddPortError) -> ControlError {
         AddPortError::Child(ChildError::Refused(error)) => {
             ControlError::conflict(format!("{what}: {error}"))
         }
-        AddPortError::Child(ChildError::Uplink(error)) => {
-            ControlError::unavailable(format!("{what}: {error}; look at the parent with `ip link`"))
-        }
+        AddPortError::Child(ChildError::Uplink(error)) => ControlError::unavailable(format!(
+            "{what}: {error}; look at the parent with `ip link`"
+        )),
         error @ (AddPortError::TooMany
         | AddPortError::NoSuchNetwork(_)
         | AddPortError::Watch(_)) => ControlError::internal(error.to_string()),

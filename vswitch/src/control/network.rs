@@ -12,8 +12,8 @@ use super::{
     ControlError,
     command::NetworkCreate,
     ipam::Pool,
-    name::{self, ObjectId},
     macvlan::Member,
+    name::{self, ObjectId},
     options::{self, MacvlanOptions, OverlayOptions, RelayOptions},
     overlay::{Tunnel, mtu::MIN_V6},
     subnets::{self, Pools},
@@ -101,28 +101,37 @@ pub enum Reach {
     Segment(Member),
 }
 
-impl Relay {
+impl Reach {
     /// The tunnel of an overlay network.
     pub fn tunnel(&self) -> Option<&Tunnel> {
-        match &self.reach {
-            Reach::Tunnel(tunnel) => Some(tunnel),
-            Reach::Host | Reach::Segment(_) => None,
+        match self {
+            Self::Tunnel(tunnel) => Some(tunnel),
+            Self::Host | Self::Segment(_) => None,
         }
     }
 
     /// The tunnel of an overlay network, to note what was heard.
     pub fn tunnel_mut(&mut self) -> Option<&mut Tunnel> {
-        match &mut self.reach {
-            Reach::Tunnel(tunnel) => Some(tunnel),
-            Reach::Host | Reach::Segment(_) => None,
+        match self {
+            Self::Tunnel(tunnel) => Some(tunnel),
+            Self::Host | Self::Segment(_) => None,
         }
     }
 
     /// What a macvlan network is on its segment.
     pub fn member(&self) -> Option<&Member> {
-        match &self.reach {
-            Reach::Segment(member) => Some(member),
-            Reach::Host | Reach::Tunnel(_) => None,
+        match self {
+            Self::Segment(member) => Some(member),
+            Self::Host | Self::Tunnel(_) => None,
+        }
+    }
+
+    /// Whether there may be stations that are no endpoints of this switch.
+    pub fn is_beyond_host(&self) -> bool {
+        match self {
+            Self::Host => false,
+            Self::Tunnel(_) => true,
+            Self::Segment(member) => member.segment.is_some(),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use vswitch_wire::OffloadSet;
+use vswitch_wire::{MacAddr, OffloadSet};
 
 use super::{
     ControlError, Controller,
@@ -262,6 +262,14 @@ impl Kernel for FakeKernel {
         self.world(|world| {
             let spec = world.specs.get_mut(&(*netns, ifname.to_string()));
             spec.unwrap().mtu = mtu;
+        });
+        Ok(())
+    }
+
+    fn set_mac(&self, netns: &u64, ifname: &IfName, mac: MacAddr) -> Result<(), ControlError> {
+        self.world(|world| {
+            let spec = world.specs.get_mut(&(*netns, ifname.to_string()));
+            spec.unwrap().mac = mac;
         });
         Ok(())
     }

@@ -8,10 +8,10 @@ use super::{Controller, vanished};
 use crate::control::{
     ControlError,
     command::NetworkCreate,
-    endpoint::Endpoint,
+    endpoint::{End, Endpoint},
     kernel::Kernel,
     name::ObjectId,
-    network::{self, Driver, DriverOptions, Network, Plan, Relay, is_predefined},
+    network::{self, Driver, DriverOptions, Network, Plan, Reach, Relay, is_predefined},
     options::{OverlayOptions, RelayOptions},
     overlay::{self, TunnelRequest, UnderlayId},
     stamp,
@@ -29,12 +29,13 @@ impl<K: Kernel> Controller<K> {
                 ..NetworkCreate::default()
             };
             let relay = match driver {
-                Driver::Bridge | Driver::Overlay => {
+                Driver::Bridge | Driver::Overlay | Driver::Macvlan => {
                     let plan = self.plan(driver, &create, &id).unwrap_or_else(|error| {
                         tracing::warn!(network = name, %error, "no addresses for the predefined network");
                         Plan {
                             options: DriverOptions::Bridge(RelayOptions::default()),
                             pools: Pools::default(),
+                            ipv6: false,
                         }
                     });
                     Some(self.relay(name, plan)?)
@@ -63,15 +64,36 @@ impl<K: Kernel> Controller<K> {
     }
 
     /// Makes the network on the switch, and its tunnel if it has one; nothing is left on failure.
-    fn relay(&mut self, name: &str, Plan { options, pools }: Plan) -> Result<Relay, ControlError> {
+    fn relay(&mut self, name: &str, plan: Plan) -> Result<Relay, ControlError> {
+        let Plan {
+            options,
+            pools,
+            ipv6,
+        } = plan;
         match options {
             DriverOptions::Bridge(options) => Ok(Relay {
                 id: self.switch.add_network(options.settings),
                 options,
                 pools,
-                tunnel: None,
+                ipv6,
+                reach: Reach::Host,
             }),
-            DriverOptions::Overlay(options) => self.overlay(name, options, pools),
+            DriverOptions::Overlay(options) => self.overlay(name, options, pools, ipv6),
+            DriverOptions::Macvlan(options) => {
+                let joined = (self.segments).join(&self.kernel, &self.switch, &options)?;
+                let (id, mtu, member) = joined;
+                Ok(Relay {
+                    id,
+                    options: RelayOptions {
+                        mtu,
+                        offload: options.offload,
+                        ..RelayOptions::default()
+                    },
+                    pools,
+                    ipv6,
+                    reach: Reach::Segment(member),
+                })
+            }
         }
     }
 
@@ -80,6 +102,7 @@ impl<K: Kernel> Controller<K> {
         name: &str,
         options: OverlayOptions,
         pools: Pools,
+        ipv6: bool,
     ) -> Result<Relay, ControlError> {
         let vni = options.vni;
         let underlay = UnderlayId {
@@ -94,8 +117,7 @@ impl<K: Kernel> Controller<K> {
                 network.name, underlay.local, underlay.dstport
             )));
         }
-        let v6 = pools.v6.is_some();
-        let mtu = overlay::mtu::initial(&self.kernel, underlay, &options.peers, options.mtu, v6)?;
+        let mtu = overlay::mtu::initial(&self.kernel, underlay, &options.peers, options.mtu, ipv6)?;
         let request = TunnelRequest {
             name: name.to_owned(),
             underlay,
@@ -112,7 +134,8 @@ impl<K: Kernel> Controller<K> {
             id,
             options,
             pools,
-            tunnel: Some(tunnel),
+            ipv6,
+            reach: Reach::Tunnel(tunnel),
         })
     }
 
@@ -155,10 +178,7 @@ impl<K: Kernel> Controller<K> {
             created: network.created.clone(),
             scope: "local".to_owned(),
             driver: network.driver.to_string(),
-            enable_ipv6: network
-                .relay
-                .as_ref()
-                .is_some_and(|relay| relay.pools.v6.is_some()),
+            enable_ipv6: network.relay.as_ref().is_some_and(|relay| relay.ipv6),
             ipam: network.ipam_view(),
             internal: network.internal,
             containers: containers.collect(),
@@ -189,6 +209,10 @@ impl<K: Kernel> Controller<K> {
         let relay = self.relay(&create.name, plan)?;
         let name = create.name.clone();
         self.insert(id.clone(), create, driver, Some(relay));
+        if let Err(error) = self.join_host(&id) {
+            self.drop_network(&id);
+            return Err(error);
+        }
         tracing::info!(network = %name, id = id.short(), "network created");
         self.events.publish(EventKind::NetworkCreate {
             network: name.clone(),
@@ -209,6 +233,7 @@ impl<K: Kernel> Controller<K> {
             )));
         }
         let connected: Vec<String> = (self.endpoints_of_network(&network.id))
+            .filter(|endpoint| endpoint.end == End::Sandbox)
             .map(|endpoint| self.sandbox_name(&endpoint.sandbox))
             .collect();
         if let Some(first) = connected.first() {
@@ -225,12 +250,17 @@ impl<K: Kernel> Controller<K> {
     }
 
     fn drop_network(&mut self, id: &ObjectId) -> Option<String> {
+        self.leave_host(id);
         let network = self.networks.remove(id)?;
         if let Some(relay) = network.relay {
-            if let Some(tunnel) = relay.tunnel {
-                self.underlays.disconnect(&self.switch, &tunnel);
+            match relay.reach {
+                Reach::Host => self.switch.remove_network(relay.id),
+                Reach::Tunnel(tunnel) => {
+                    self.underlays.disconnect(&self.switch, &tunnel);
+                    self.switch.remove_network(relay.id);
+                }
+                Reach::Segment(member) => self.segments.leave(&self.switch, relay.id, &member),
             }
-            self.switch.remove_network(relay.id);
         }
         tracing::info!(network = %network.name, id = id.short(), "network removed");
         self.events.publish(EventKind::NetworkRemove {
@@ -243,7 +273,10 @@ impl<K: Kernel> Controller<K> {
     pub(super) fn network_prune(&mut self) -> Pruned {
         let unused: BTreeMap<String, ObjectId> = (self.networks.values())
             .filter(|network| !is_predefined(&network.name))
-            .filter(|network| self.endpoints_of_network(&network.id).next().is_none())
+            .filter(|network| {
+                let mut endpoints = self.endpoints_of_network(&network.id);
+                endpoints.all(|endpoint| endpoint.end == End::Host)
+            })
             .map(|network| (network.name.clone(), network.id.clone()))
             .collect();
         Pruned {

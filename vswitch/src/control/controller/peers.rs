@@ -6,6 +6,7 @@ use super::{Controller, upkeep::between_sweeps, vanished};
 use crate::{
     control::{
         ControlError,
+        attach::longest_superframe_on,
         kernel::Kernel,
         name::ObjectId,
         network::Network,
@@ -48,7 +49,7 @@ impl From<PeerStats> for PeerInfo {
 impl<K: Kernel> Controller<K> {
     /// The tunnel of an overlay network.
     pub(super) fn tunnel<'a>(&'a self, network: &'a Network) -> Option<(&'a Tunnel, &'a Underlay)> {
-        let tunnel = network.relay.as_ref()?.tunnel.as_ref()?;
+        let tunnel = network.relay.as_ref()?.reach.tunnel()?;
         Some((tunnel, self.underlays.get(tunnel.underlay)?))
     }
 
@@ -102,7 +103,7 @@ impl<K: Kernel> Controller<K> {
         (underlay.remove_peer(tunnel.vni, peer)).map_err(|error| overlay::refused(&name, error))?;
         self.forget_behind(network, &behind);
         let relay = self.networks.get_mut(&id).and_then(|n| n.relay.as_mut());
-        if let Some(tunnel) = relay.and_then(|relay| relay.tunnel.as_mut()) {
+        if let Some(tunnel) = relay.and_then(|relay| relay.reach.tunnel_mut()) {
             tunnel.heard.remove(&peer);
         }
         tracing::info!(network = %name, %peer, addresses = behind.len(), "peer removed");
@@ -143,14 +144,15 @@ impl<K: Kernel> Controller<K> {
         let Some(relay) = &mut network.relay else {
             return false;
         };
-        let Some(tunnel) = &mut relay.tunnel else {
+        let ageing = relay.options.settings.ageing;
+        let Some(tunnel) = relay.reach.tunnel_mut() else {
             return false;
         };
         let Some(underlay) = self.underlays.get(tunnel.underlay) else {
             return false;
         };
         let peers = underlay.peers(tunnel.vni);
-        for presence in notice(&mut tunnel.heard, &peers, relay.options.settings.ageing) {
+        for presence in notice(&mut tunnel.heard, &peers, ageing) {
             let network = network.name.clone();
             self.events.publish(match presence {
                 Presence::Heard(peer) => {
@@ -196,6 +198,11 @@ impl<K: Kernel> Controller<K> {
         if mtu > room {
             tracing::warn!(network = %name, mtu, room, "the underlay leaves less than a network needs");
         }
+        self.change_mtu(id, name, mtu, former);
+    }
+
+    /// Gives all interfaces of a network another MTU, and tells of it.
+    pub(super) fn change_mtu(&mut self, id: &ObjectId, name: String, mtu: u16, former: u16) {
         let ports: Vec<PortId> = self.endpoints_of_network(id).map(|e| e.port).collect();
         for port in ports {
             if let Err(error) = self.set_endpoint_mtu(port, mtu) {
@@ -209,7 +216,7 @@ impl<K: Kernel> Controller<K> {
         });
     }
 
-    fn set_endpoint_mtu(&mut self, port: PortId, mtu: u16) -> Result<(), ControlError> {
+    pub(super) fn set_endpoint_mtu(&mut self, port: PortId, mtu: u16) -> Result<(), ControlError> {
         let gone = || vanished("port", &port.to_string());
         let endpoint = self.endpoints.get(&port).ok_or_else(gone)?;
         let sandbox = self.sandboxes.get(&endpoint.sandbox).ok_or_else(gone)?;
@@ -219,7 +226,9 @@ impl<K: Kernel> Controller<K> {
         if self.kernel.identify(&netns)? != sandbox.netns {
             return Err(gone());
         }
-        self.kernel.set_mtu(&netns, &endpoint.ifname, mtu)?;
+        let network = self.networks.get(&endpoint.network).ok_or_else(gone)?;
+        let longest = longest_superframe_on(&network.relay()?.reach, mtu);
+        (self.kernel).set_mtu(&netns, &endpoint.ifname, mtu, longest)?;
         self.switch.set_port_mtu(port, mtu);
         let endpoint = self.endpoints.get_mut(&port).ok_or_else(gone)?;
         endpoint.mtu = mtu;

@@ -9,13 +9,13 @@ use crate::{
         command::{FdbAdd, FdbFlush, FdbRemove},
         endpoint::Endpoint,
         kernel::Kernel,
-        name::ObjectId,
-        network::Network,
+        macvlan::SegmentId,
+        network::{Driver, Network},
         overlay::Tunnel,
         view::{FdbEntry, FdbKind, FdbStats, Flushed, LinkState, PortInfo, Traffic},
     },
     datapath::{self, EntryKind, Fdb, Flush},
-    port::PortId,
+    port::{PortId, packet::ParentFacts},
 };
 
 impl From<EntryKind> for FdbKind {
@@ -54,6 +54,7 @@ impl From<datapath::Traffic> for Traffic {
 enum Owner<'a> {
     Endpoint(&'a Endpoint),
     Tunnel(&'a Network, &'a Tunnel),
+    Uplink(PortId, &'a SegmentId, &'a ParentFacts),
 }
 
 impl Owner<'_> {
@@ -61,13 +62,7 @@ impl Owner<'_> {
         match self {
             Self::Endpoint(endpoint) => endpoint.port,
             Self::Tunnel(_, tunnel) => tunnel.port,
-        }
-    }
-
-    fn network(&self) -> &ObjectId {
-        match self {
-            Self::Endpoint(endpoint) => &endpoint.network,
-            Self::Tunnel(network, _) => &network.id,
+            Self::Uplink(port, ..) => *port,
         }
     }
 }
@@ -82,13 +77,26 @@ impl<K: Kernel> Controller<K> {
 
     fn owners(&self) -> impl Iterator<Item = Owner<'_>> {
         let tunnels = (self.tunnels()).map(|(network, tunnel)| Owner::Tunnel(network, tunnel));
-        self.endpoints.values().map(Owner::Endpoint).chain(tunnels)
+        let uplinks =
+            (self.segments.uplinks()).map(|(port, id, facts)| Owner::Uplink(port, id, facts));
+        let endpoints = self.endpoints.values().map(Owner::Endpoint);
+        endpoints.chain(tunnels).chain(uplinks)
     }
 
     fn owner_name(&self, owner: &Owner<'_>) -> String {
         match owner {
             Owner::Endpoint(endpoint) => self.port_name(endpoint),
             Owner::Tunnel(network, tunnel) => format!("{}/{}", network.name, tunnel.ifname()),
+            Owner::Uplink(_, segment, _) => segment.to_string(),
+        }
+    }
+
+    /// The networks of a port: one, or all of an uplink.
+    fn owner_networks<'a>(&'a self, owner: &Owner<'a>) -> Vec<&'a Network> {
+        match owner {
+            Owner::Endpoint(endpoint) => self.networks.get(&endpoint.network).into_iter().collect(),
+            Owner::Tunnel(network, _) => vec![network],
+            Owner::Uplink(_, segment, _) => self.networks_on(segment).collect(),
         }
     }
 
@@ -110,11 +118,17 @@ impl<K: Kernel> Controller<K> {
                 let mtu = network.relay.as_ref()?.options.mtu;
                 ("vxlan", None, mtu, stats.state)
             }
+            Owner::Uplink(_, _, facts) => ("packet", None, facts.mtu, facts.link),
         };
+        let networks = self.owner_networks(&owner);
+        let networks: Vec<&str> = networks
+            .iter()
+            .map(|network| network.name.as_str())
+            .collect();
         Some(PortInfo {
             id: owner.port(),
             name: self.owner_name(&owner),
-            network: self.network_name(owner.network()),
+            network: networks.join(","),
             sandbox,
             kind: kind.to_owned(),
             state: LinkState::from(state),
@@ -140,10 +154,12 @@ impl<K: Kernel> Controller<K> {
 
     fn port_on(&self, network: &Network, reference: &str) -> Result<Owner<'_>, ControlError> {
         let owner = self.port(reference)?;
-        if *owner.network() != network.id {
+        let networks = self.owner_networks(&owner);
+        if !networks.iter().any(|other| other.id == network.id) {
+            let networks: Vec<&str> = networks.iter().map(|other| other.name.as_str()).collect();
             return Err(ControlError::invalid(format!(
                 "port {reference}: on network {}, not on {}; name a port of the same network",
-                self.network_name(owner.network()),
+                networks.join(","),
                 network.name
             )));
         }
@@ -162,6 +178,9 @@ impl<K: Kernel> Controller<K> {
     pub(super) fn fdb_show(&self, network: &str) -> Result<Vec<FdbEntry>, ControlError> {
         let network = self.network(network)?;
         let fdb = self.fdb(network)?;
+        if let Some(children) = self.children(network) {
+            return Ok(children);
+        }
         let (tunnel, remotes) = self.remotes(network).unzip();
         let remotes = remotes.unwrap_or_default();
         let mut entries = fdb.entries(self.switch.now());
@@ -195,6 +214,9 @@ impl<K: Kernel> Controller<K> {
     pub(super) fn fdb_add(&self, network: &str, add: &FdbAdd) -> Result<(), ControlError> {
         let network = self.network(network)?;
         let fdb = self.fdb(network)?;
+        if network.driver == Driver::Macvlan {
+            return Err(no_table(network));
+        }
         if let Some(vlan) = add.vlan {
             return Err(ControlError::unavailable(format!(
                 "vlan {}: network {} is not VLAN-aware; leave the VLAN out",
@@ -218,6 +240,7 @@ impl<K: Kernel> Controller<K> {
         match (add.kind, &add.port) {
             (FdbKind::Static | FdbKind::Sticky, Some(port)) => match self.port_on(network, port)? {
                 Owner::Endpoint(endpoint) => Ok(endpoint.port),
+                Owner::Uplink(..) => Err(no_table(network)),
                 Owner::Tunnel(..) => Err(ControlError::invalid(format!(
                     "port {port}: leads to all peers; say which one with --remote IP instead"
                 ))),
@@ -280,4 +303,13 @@ impl<K: Kernel> Controller<K> {
             }),
         })
     }
+}
+
+/// Why no entry can be added by hand.
+fn no_table(network: &Network) -> ControlError {
+    ControlError::invalid(format!(
+        "network {}: of driver macvlan, which knows its endpoints and learns nothing; connect a sandbox with --mac-address \
+         instead",
+        network.name
+    ))
 }

@@ -127,7 +127,7 @@ impl<K: Kernel> Controller<K> {
     ) -> Option<IpAddr> {
         let ours = |network: &&mut Network| network.relay.as_ref().is_some_and(|r| r.id == relay);
         let network = self.networks.values_mut().find(ours)?;
-        let tunnel: &mut Tunnel = network.relay.as_mut()?.tunnel.as_mut()?;
+        let tunnel: &mut Tunnel = network.relay.as_mut()?.reach.tunnel_mut()?;
         if tunnel.port != port {
             return None;
         }

@@ -8,7 +8,7 @@ use crate::{
         ControlError,
         attach::{Tools, attach, detach},
         command::Connect,
-        endpoint::Endpoint,
+        endpoint::{End, Endpoint},
         kernel::Kernel,
         name::{self, ObjectId, resolve},
         sandbox::{Place, Sandbox, SandboxRef},
@@ -165,30 +165,41 @@ impl<K: Kernel> Controller<K> {
         self.network(network)?.relay()?;
         self.follow_mtu(&network_id);
         let (sandbox, netns) = self.open_sandbox(&connect.sandbox)?;
+        self.connect_to(&network_id, (sandbox, netns, End::Sandbox), connect)
+    }
+
+    /// Makes an endpoint of the network in a sandbox that is known or to be known.
+    pub(super) fn connect_to(
+        &mut self,
+        network_id: &ObjectId,
+        (sandbox, netns, end): (Sandbox, K::Netns, End),
+        connect: &Connect,
+    ) -> Result<Connected, ControlError> {
         if self
             .endpoints_of_sandbox(&sandbox.id)
-            .any(|endpoint| endpoint.network == network_id)
+            .any(|endpoint| endpoint.network == *network_id)
         {
             return Err(ControlError::conflict(format!(
                 "sandbox {}: connected to network {} already; disconnect it first",
                 sandbox.name,
-                self.network_name(&network_id)
+                self.network_name(network_id)
             )));
         }
         let macs: BTreeSet<_> = self
-            .endpoints_of_network(&network_id)
+            .endpoints_of_network(network_id)
             .map(|endpoint| endpoint.mac)
             .collect();
         let target = self
             .networks
-            .get_mut(&network_id)
-            .ok_or_else(|| vanished("network", network))?;
+            .get_mut(network_id)
+            .ok_or_else(|| vanished("network", network_id.short()))?;
         let tools = Tools {
             kernel: &self.kernel,
             switch: &self.switch,
             underlays: &self.underlays,
         };
-        let endpoint = attach(&tools, target, (&sandbox, &netns), connect, &macs)?;
+        let place = (&sandbox, &netns, end);
+        let endpoint = attach(&tools, target, place, connect, &macs)?;
         let network = target.name.clone();
         let name = sandbox.name.clone();
         if !self.sandboxes.contains_key(&sandbox.id) {
@@ -205,7 +216,10 @@ impl<K: Kernel> Controller<K> {
             ipv6: endpoint.ipv6,
         });
         let (endpoint_id, interface) = (endpoint.id.to_string(), endpoint.view());
-        self.endpoints.insert(endpoint.port, endpoint);
+        let port = endpoint.port;
+        self.endpoints.insert(port, endpoint);
+        self.note_neighbour(port, true);
+        self.show_first_carrier(network_id);
         Ok(Connected {
             endpoint_id,
             network,
@@ -239,6 +253,7 @@ impl<K: Kernel> Controller<K> {
 
     /// Removes an endpoint, and its sandbox with it if that is a foreign one without others.
     pub(super) fn remove_endpoint(&mut self, port: PortId) -> Vec<String> {
+        self.note_neighbour(port, false);
         let Some(endpoint) = self.endpoints.remove(&port) else {
             return Vec::new();
         };
@@ -303,7 +318,7 @@ impl<K: Kernel> Controller<K> {
         self.kernel.identify(&self.kernel.open_netns(place)?)
     }
 
-    fn by_netns(&self, netns: NetnsId) -> Option<&Sandbox> {
+    pub(super) fn by_netns(&self, netns: NetnsId) -> Option<&Sandbox> {
         self.sandboxes
             .values()
             .find(|sandbox| sandbox.netns == netns)
@@ -344,7 +359,7 @@ impl<K: Kernel> Controller<K> {
     }
 
     /// The reference itself, unless an earlier namespace is still known by it (a process ID that was used again).
-    fn foreign_name(&self, reference: &str) -> String {
+    pub(super) fn foreign_name(&self, reference: &str) -> String {
         let taken = |name: &str| self.sandboxes.values().any(|sandbox| sandbox.name == name);
         if !taken(reference) {
             return reference.to_owned();

@@ -1,6 +1,6 @@
 //! What happens without a command: ports come and go by themselves, entries age, a killed daemon left pins behind.
 //!
-//! One thread, [`Upkeep`], waits for the switch's events and, only while some forwarding database holds entries that
+//! One thread, [`Upkeep`], waits for the switch's events, for changes of the host's links and, only while some forwarding database holds entries that
 //! age, for the time of the next sweep. When nothing moves it sleeps without a timer.
 //!
 //! The queue of events is bounded and a worker never waits for room, so an event may be lost, and among the lost ones
@@ -15,7 +15,7 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 
-use super::Controller;
+use super::{Controller, links::Links};
 use crate::{
     control::{
         ControlError,
@@ -131,6 +131,10 @@ impl<K: Kernel> Controller<K> {
             .port_stats(port)
             .is_some_and(|stats| stats.state != PortState::Gone)
         {
+            return;
+        }
+        if self.segments.uplinks().any(|(uplink, ..)| uplink == port) {
+            self.follow_parents();
             return;
         }
         let Some((name, network)) = self.port_and_network(port) else {
@@ -266,6 +270,7 @@ fn ages(fdb: &Fdb, now: crate::datapath::Tick) -> bool {
 pub struct Upkeep {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+    _links: Links,
 }
 
 impl Upkeep {
@@ -282,17 +287,21 @@ impl Upkeep {
             locked.switch.events()
         };
         let controller = Arc::clone(controller);
+        let (_links, changed) = Links::watch()?;
+        let signs = Signs {
+            events,
+            woken,
+            changed,
+            stopped,
+        };
         let thread = thread::Builder::new()
             .name("vswitch-upkeep".to_owned())
-            .spawn(move || run(&controller, &events, &woken, &stopped))
-            .map_err(|error| {
-                ControlError::unavailable(format!(
-                    "cannot start the upkeep thread: {error}; check the limit on threads"
-                ))
-            })?;
+            .spawn(move || run(&controller, &signs))
+            .map_err(no_thread)?;
         Ok(Self {
             stop: Some(stop),
             thread: Some(thread),
+            _links,
         })
     }
 }
@@ -304,6 +313,22 @@ impl Drop for Upkeep {
             tracing::error!("the upkeep thread had panicked");
         }
     }
+}
+
+fn no_thread(error: std::io::Error) -> ControlError {
+    ControlError::unavailable(format!(
+        "cannot start the upkeep thread: {error}; check the limit on threads"
+    ))
+}
+
+/// What the upkeep waits for.
+struct Signs {
+    events: Receiver<SwitchEvent>,
+    /// Something ages.
+    woken: Receiver<()>,
+    /// Something about the host's links has changed.
+    changed: Receiver<()>,
+    stopped: Receiver<()>,
 }
 
 /// Whether events were lost since the last look.
@@ -322,15 +347,19 @@ impl Losses {
 
 fn run<K: Kernel>(
     controller: &Mutex<Controller<K>>,
-    events: &Receiver<SwitchEvent>,
-    woken: &Receiver<()>,
-    stopped: &Receiver<()>,
+    Signs {
+        events,
+        woken,
+        changed,
+        stopped,
+    }: &Signs,
 ) {
     let lock = || controller.lock().unwrap_or_else(PoisonError::into_inner);
     let timer = |at: Option<Instant>| at.map_or_else(never, crossbeam_channel::at);
     let mut next_sweep: Option<Instant> = None;
     let mut next_reconcile: Option<Instant> = None;
     let mut losses = Losses::default();
+    let mut changed = changed.clone();
     loop {
         let (sweep, reconcile) = (timer(next_sweep), timer(next_reconcile));
         let learned = select! {
@@ -346,6 +375,14 @@ fn run<K: Kernel>(
                 matches!(event, SwitchEvent::Learned { .. })
             }
             recv(woken) -> _ => true,
+            recv(changed) -> change => {
+                match change {
+                    Ok(()) => lock().follow_parents(),
+                    // Nobody watches any more, which was logged.
+                    Err(_) => changed = never(),
+                }
+                false
+            }
             recv(sweep) -> _ => {
                 next_sweep = lock().sweep().map(|wait| Instant::now() + wait);
                 false

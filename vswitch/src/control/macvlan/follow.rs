@@ -39,12 +39,7 @@ impl Segments {
 }
 
 impl Segment {
-    fn follow<K: Kernel>(
-        &mut self,
-        kernel: &K,
-        switch: &Switch,
-        id: &SegmentId,
-    ) -> Option<Change> {
+    fn follow<K: Kernel>(&mut self, kernel: &K, switch: &Switch, id: &SegmentId) -> Option<Change> {
         let Some(wire) = &mut self.wire else {
             return self.look_for(kernel, switch, id);
         };

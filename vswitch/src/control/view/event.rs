@@ -174,7 +174,7 @@ pub enum EventKind {
         /// Seconds since it was heard.
         silent: u32,
     },
-    /// The MTU of an overlay network followed that of the underlay.
+    /// The MTU of a network followed that of the underlay, or of the parent.
     NetworkMtu {
         /// Network.
         network: String,
@@ -182,6 +182,21 @@ pub enum EventKind {
         mtu: u16,
         /// Bytes that they had.
         former: u16,
+    },
+    /// Frames pass the parent of macvlan networks, again or for the first time.
+    ParentUp {
+        /// Interface, and VLAN if it is one.
+        parent: String,
+    },
+    /// The parent is down or has no carrier.
+    ParentDown {
+        /// Interface, and VLAN if it is one.
+        parent: String,
+    },
+    /// The parent was deleted or moved away. Its networks wait for one of its name.
+    ParentGone {
+        /// Interface, and VLAN if it is one.
+        parent: String,
     },
     /// This monitor was too slow: that many events are missing here.
     Lagged {
