@@ -5,6 +5,7 @@
 //! [`Place`]; the machines of an overlay are 198.18.100.1 and 198.18.100.2.
 
 mod kernel;
+mod macvlan;
 mod vswitch;
 
 use std::process::{Command, Stdio};
@@ -15,6 +16,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::bare::BareLoop;
 use crate::scenario::{Path, Place};
+pub(crate) use macvlan::Lan;
 pub(crate) use vswitch::Program;
 
 /// A switch with hosts on it.
@@ -63,6 +65,8 @@ enum Engine {
     Kernel,
     Daemons(Vec<vswitch::Daemon>),
     Loop(BareLoop),
+    /// One of those that take turns on a parent.
+    Tenant(macvlan::Tenant),
 }
 
 impl Candidate {
@@ -96,11 +100,28 @@ impl Candidate {
         })
     }
 
+    /// Its turn begins: from now on, and until [`Self::give_way`], traffic passes. Most are always there.
+    pub(crate) fn take_turn(&mut self) -> Result<()> {
+        match &mut self.engine {
+            Engine::Kernel | Engine::Daemons(_) | Engine::Loop(_) => Ok(()),
+            Engine::Tenant(tenant) => tenant.enter(&self.hosts),
+        }
+    }
+
+    /// Its turn is over.
+    pub(crate) fn give_way(&mut self) -> Result<()> {
+        match &mut self.engine {
+            Engine::Kernel | Engine::Daemons(_) | Engine::Loop(_) => Ok(()),
+            Engine::Tenant(tenant) => tenant.leave(&self.hosts),
+        }
+    }
+
     /// Ends the candidate and leaves nothing behind.
     pub(crate) fn finish(self) -> Result<()> {
         match self.engine {
             Engine::Kernel => Ok(()),
             Engine::Loop(bare) => bare.finish(),
+            Engine::Tenant(tenant) => tenant.finish(),
             Engine::Daemons(daemons) => daemons.into_iter().try_for_each(vswitch::Daemon::finish),
         }
     }
@@ -127,21 +148,26 @@ fn run(netns: &Netns, program: &str, args: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Calls with the number of a process that lives in the namespace: by that `ip` names it.
+fn with_resident(netns: &Netns, call: impl FnOnce(&str) -> Result<()>) -> Result<()> {
+    let mut resident = spawn_in(netns, Command::new("sleep").arg("60"))?;
+    let done = call(&resident.id().to_string());
+    resident.kill()?;
+    resident.wait()?;
+    done
+}
+
 /// A veth pair: one end in the namespace `here` under this name, the other one in `there`.
 fn veth(here: &Netns, name: &str, there: &Netns, peer: &str) -> Result<()> {
-    // Moved by way of a process that lives in the other namespace.
-    let mut holder = spawn_in(there, Command::new("sleep").arg("60"))?;
-    let pid = holder.id().to_string();
-    let made = run(
-        here,
-        "ip",
-        &[
-            "link", "add", name, "type", "veth", "peer", "name", peer, "netns", &pid,
-        ],
-    );
-    holder.kill()?;
-    holder.wait()?;
-    made?;
+    with_resident(there, |pid| {
+        run(
+            here,
+            "ip",
+            &[
+                "link", "add", name, "type", "veth", "peer", "name", peer, "netns", pid,
+            ],
+        )
+    })?;
     run(here, "ip", &["link", "set", name, "up"])?;
     run(there, "ip", &["link", "set", peer, "up"])
 }

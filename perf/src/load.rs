@@ -77,6 +77,7 @@ impl Load {
         use Congestion::{Bbr, Cubic};
         let (one_cubic, one_bbr, many_cubic, small, trip) = match scenario {
             Scenario::Bridge => (0.9, 0.65, Some(0.35), Some(0.5), Some(4.0)),
+            Scenario::Macvlan => (0.8, 0.4, None, None, None),
             Scenario::Overlay => (0.5, 0.75, None, Some(0.9), Some(4.0)),
         };
         match self {
@@ -187,4 +188,15 @@ fn iperf3(ends: Ends<'_>, time: Duration, options: &[&str]) -> Result<Value> {
         bail!("iperf3: {error}");
     }
     Ok(json["end"].take())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn macvlan_has_floors_for_a_single_flow() {
+        let goals = Load::ALL.map(|load| load.goal(Scenario::Macvlan));
+        assert_eq!(goals, [Some(0.8), Some(0.4), None, None, None, None]);
+    }
 }

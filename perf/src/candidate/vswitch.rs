@@ -11,6 +11,9 @@ use anyhow::{Context as _, Result, bail};
 use super::{Candidate, Engine, Host, run, two_machines};
 use crate::scenario::Place;
 
+/// Name of the network.
+const NETWORK: &str = "perf";
+
 /// The binary, and how it is to run.
 #[derive(Clone, Debug)]
 pub(crate) struct Program {
@@ -30,7 +33,7 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    fn start(machine: &Arc<Netns>, program: &Program) -> Result<Self> {
+    pub(super) fn start(machine: &Arc<Netns>, program: &Program) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let mut command = Command::new(&program.path);
         command
@@ -68,20 +71,43 @@ impl Daemon {
     }
 
     /// A network with addresses for both hosts.
-    fn network(&self, options: &[&str]) -> Result<()> {
-        let mut args = vec!["network", "create", "perf", "--subnet", "198.18.0.0/24"];
+    pub(super) fn network(&self, options: &[&str]) -> Result<()> {
+        let mut args = vec!["network", "create", NETWORK, "--subnet", "198.18.0.0/24"];
         args.extend(["--gateway", "198.18.0.254"]);
         args.extend(options);
         self.cli(&args)
     }
 
-    /// A host on the network.
-    fn host(&self, name: &str, place: Place) -> Result<Host> {
+    /// Undoes [`Self::network`].
+    pub(super) fn remove_network(&self) -> Result<()> {
+        self.cli(&["network", "rm", NETWORK])
+    }
+
+    /// A host on no network yet.
+    pub(super) fn sandbox(&self, place: Place) -> Result<Host> {
+        let name = sandbox_name(place);
         self.cli(&["sandbox", "create", name])?;
-        let address = place.address().to_string();
-        self.cli(&["network", "connect", "perf", name, "--ip", &address])?;
         let netns = Netns::open(&self.directory.path().join("netns").join(name))?;
         Ok(Host::new(place, netns))
+    }
+
+    /// Puts a host on the network, with its address.
+    pub(super) fn connect(&self, place: Place, options: &[&str]) -> Result<()> {
+        let address = place.address().to_string();
+        let connect = ["network", "connect", NETWORK, sandbox_name(place)];
+        self.cli(&[&connect[..], &["--ip", &address], options].concat())
+    }
+
+    /// Undoes [`Self::connect`].
+    pub(super) fn disconnect(&self, place: Place) -> Result<()> {
+        self.cli(&["network", "disconnect", NETWORK, sandbox_name(place)])
+    }
+
+    /// A host on the network.
+    fn host(&self, place: Place) -> Result<Host> {
+        let host = self.sandbox(place)?;
+        self.connect(place, &[])?;
+        Ok(host)
     }
 
     pub(super) fn finish(mut self) -> Result<()> {
@@ -89,6 +115,14 @@ impl Daemon {
         run(&self.machine, "kill", &["-TERM", &pid])?;
         self.process.wait()?;
         Ok(self.directory.close()?)
+    }
+}
+
+const fn sandbox_name(place: Place) -> &'static str {
+    match place {
+        Place::A => "a",
+        Place::B => "b",
+        Place::Lan => "lan",
     }
 }
 
@@ -102,7 +136,7 @@ impl Candidate {
         let machine = Arc::new(Netns::create()?);
         let daemon = Daemon::start(&machine, program)?;
         daemon.network(&[])?;
-        let hosts = vec![daemon.host("a", Place::A)?, daemon.host("b", Place::B)?];
+        let hosts = vec![daemon.host(Place::A)?, daemon.host(Place::B)?];
         Ok(Self {
             name: Self::OWN,
             hosts,
@@ -121,7 +155,7 @@ impl Candidate {
         let (to, back) = ("peers=198.18.100.2", "peers=198.18.100.1");
         here.network(&["-d", "overlay", "-o", "vni=42", "-o", local, "-o", to])?;
         there.network(&["-d", "overlay", "-o", "vni=42", "-o", remote, "-o", back])?;
-        let hosts = vec![here.host("a", Place::A)?, there.host("b", Place::B)?];
+        let hosts = vec![here.host(Place::A)?, there.host(Place::B)?];
         Ok(Self {
             name: Self::OWN,
             hosts,
