@@ -1,13 +1,13 @@
-//! The switches that are compared: two hosts each, in namespaces of their own.
+//! The switches that are compared: a few hosts each, in namespaces of their own.
 //!
 //! Every candidate lives in namespaces that play the machines, so that nothing of the real one is
-//! touched and nothing is left when the program ends. Host `a` is 198.18.0.1, host `b` is
-//! 198.18.0.2; the machines of an overlay are 198.18.100.1 and 198.18.100.2.
+//! touched and nothing is left when the program ends. The hosts' addresses are those of their
+//! [`Place`]; the machines of an overlay are 198.18.100.1 and 198.18.100.2.
 
 mod kernel;
+mod macvlan;
 mod vswitch;
 
-use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -15,19 +15,48 @@ use ::vswitch::sys::{Netns, spawn_in};
 use anyhow::{Context as _, Result, bail};
 
 use crate::bare::BareLoop;
+use crate::scenario::{Path, Place};
+pub(crate) use macvlan::Lan;
 pub(crate) use vswitch::Program;
 
-/// A switch with two hosts on it.
+/// A switch with hosts on it.
 #[derive(Debug)]
 pub(crate) struct Candidate {
     name: &'static str,
-    /// The clients' host.
-    pub(crate) a: Netns,
-    /// The servers' host.
-    pub(crate) b: Netns,
+    hosts: Vec<Host>,
     engine: Engine,
     /// The namespaces of the machines; dropped last.
     _machines: Vec<Arc<Netns>>,
+}
+
+/// A host: a namespace with the address of its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Host {
+    /// Who it is.
+    pub(crate) place: Place,
+    /// Where it lives.
+    pub(crate) netns: Arc<Netns>,
+}
+
+impl Host {
+    fn new(place: Place, netns: Netns) -> Self {
+        let netns = Arc::new(netns);
+        Self { place, netns }
+    }
+
+    /// One with nothing in it yet.
+    fn create(place: Place) -> Result<Self> {
+        Ok(Self::new(place, Netns::create()?))
+    }
+}
+
+/// Who talks to whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends<'a> {
+    /// Who sends the data.
+    pub(crate) client: &'a Host,
+    /// Who receives it.
+    pub(crate) server: &'a Host,
 }
 
 /// What moves the frames.
@@ -36,25 +65,21 @@ enum Engine {
     Kernel,
     Daemons(Vec<vswitch::Daemon>),
     Loop(BareLoop),
+    /// One of those that take turns on a parent.
+    Tenant(macvlan::Tenant),
 }
 
 impl Candidate {
-    /// Address of host `a`.
-    pub(crate) const A: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
-    /// Address of host `b`.
-    pub(crate) const B: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
+    /// What the report calls this switch.
+    pub(crate) const OWN: &'static str = "vswitch";
 
     /// Two TAPs and a thread that copies from one to the other: no switch at all.
     pub(crate) fn bare_loop() -> Result<Self> {
-        let (a, b) = (Netns::create()?, Netns::create()?);
-        let bare = BareLoop::start(
-            (&a, &format!("{}/24", Self::A)),
-            (&b, &format!("{}/24", Self::B)),
-        )?;
+        let hosts = vec![Host::create(Place::A)?, Host::create(Place::B)?];
+        let bare = BareLoop::start(&hosts[0], &hosts[1])?;
         Ok(Self {
             name: "bare TAP loop",
-            a,
-            b,
+            hosts,
             engine: Engine::Loop(bare),
             _machines: Vec::new(),
         })
@@ -65,11 +90,38 @@ impl Candidate {
         self.name
     }
 
+    /// The hosts at the ends of a path; nothing where the candidate has no such path.
+    pub(crate) fn ends(&self, path: Path) -> Option<Ends<'_>> {
+        let host = |place| self.hosts.iter().find(|host| host.place == place);
+        let (client, server) = path.ends();
+        Some(Ends {
+            client: host(client)?,
+            server: host(server)?,
+        })
+    }
+
+    /// Its turn begins: from now on, and until [`Self::give_way`], traffic passes. Most are always there.
+    pub(crate) fn take_turn(&mut self) -> Result<()> {
+        match &mut self.engine {
+            Engine::Kernel | Engine::Daemons(_) | Engine::Loop(_) => Ok(()),
+            Engine::Tenant(tenant) => tenant.enter(&self.hosts),
+        }
+    }
+
+    /// Its turn is over.
+    pub(crate) fn give_way(&mut self) -> Result<()> {
+        match &mut self.engine {
+            Engine::Kernel | Engine::Daemons(_) | Engine::Loop(_) => Ok(()),
+            Engine::Tenant(tenant) => tenant.leave(&self.hosts),
+        }
+    }
+
     /// Ends the candidate and leaves nothing behind.
     pub(crate) fn finish(self) -> Result<()> {
         match self.engine {
             Engine::Kernel => Ok(()),
             Engine::Loop(bare) => bare.finish(),
+            Engine::Tenant(tenant) => tenant.finish(),
             Engine::Daemons(daemons) => daemons.into_iter().try_for_each(vswitch::Daemon::finish),
         }
     }
@@ -96,21 +148,26 @@ fn run(netns: &Netns, program: &str, args: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Calls with the number of a process that lives in the namespace: by that `ip` names it.
+fn with_resident(netns: &Netns, call: impl FnOnce(&str) -> Result<()>) -> Result<()> {
+    let mut resident = spawn_in(netns, Command::new("sleep").arg("60"))?;
+    let done = call(&resident.id().to_string());
+    resident.kill()?;
+    resident.wait()?;
+    done
+}
+
 /// A veth pair: one end in the namespace `here` under this name, the other one in `there`.
 fn veth(here: &Netns, name: &str, there: &Netns, peer: &str) -> Result<()> {
-    // Moved by way of a process that lives in the other namespace.
-    let mut holder = spawn_in(there, Command::new("sleep").arg("60"))?;
-    let pid = holder.id().to_string();
-    let made = run(
-        here,
-        "ip",
-        &[
-            "link", "add", name, "type", "veth", "peer", "name", peer, "netns", &pid,
-        ],
-    );
-    holder.kill()?;
-    holder.wait()?;
-    made?;
+    with_resident(there, |pid| {
+        run(
+            here,
+            "ip",
+            &[
+                "link", "add", name, "type", "veth", "peer", "name", peer, "netns", pid,
+            ],
+        )
+    })?;
     run(here, "ip", &["link", "set", name, "up"])?;
     run(there, "ip", &["link", "set", peer, "up"])
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::candidate::Candidate;
+use crate::candidate::{Ends, Host};
 
 /// Round trips of one measurement.
 const ROUND_TRIPS: usize = 20_000;
@@ -16,10 +16,11 @@ const WARM_UP: usize = 1_000;
 /// A lost datagram fails the measurement instead of hanging it.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The median round trip between the candidate's hosts, in microseconds.
-pub(crate) fn median_round_trip(candidate: &Candidate) -> Result<f64> {
-    let server = candidate.b.run(|| UdpSocket::bind((Candidate::B, 0)))??;
-    let client = candidate.a.run(|| UdpSocket::bind((Candidate::A, 0)))??;
+/// The median round trip between two hosts, in microseconds.
+pub(crate) fn median_round_trip(ends: Ends<'_>) -> Result<f64> {
+    let [server, client] = [ends.server, ends.client]
+        .map(|Host { place, netns }| netns.run(|| UdpSocket::bind((place.address(), 0))));
+    let (server, client) = (server??, client??);
     let address = server.local_addr()?;
     server.set_read_timeout(Some(TIMEOUT))?;
     client.set_read_timeout(Some(TIMEOUT))?;

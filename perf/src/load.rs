@@ -1,4 +1,4 @@
-//! What is measured: iperf3 between the candidate's two hosts, and round trips.
+//! What is measured: iperf3 between two hosts of a candidate, and round trips.
 
 use std::fmt;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -9,17 +9,9 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use vswitch::sys::spawn_in;
 
-use crate::candidate::Candidate;
+use crate::candidate::Ends;
 use crate::latency;
-
-/// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scenario {
-    /// One machine, with the kernel's bridge.
-    Bridge,
-    /// Two machines, with the kernel's VXLAN device and bridge.
-    Overlay,
-}
+use crate::scenario::Scenario;
 
 /// Congestion control of the hosts' TCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +32,7 @@ impl Congestion {
 /// One kind of measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Load {
-    /// iperf3 TCP from `a` to `b`.
+    /// iperf3 TCP from the client to the server.
     Tcp { flows: u8, congestion: Congestion },
     /// iperf3 UDP with 64-byte datagrams as fast as the sender can: what arrives.
     SmallUdp,
@@ -84,8 +76,9 @@ impl Load {
     pub(crate) const fn goal(self, scenario: Scenario) -> Option<f64> {
         use Congestion::{Bbr, Cubic};
         let (one_cubic, one_bbr, many_cubic, small, trip) = match scenario {
-            Scenario::Bridge => (0.9, 0.65, Some(0.35), 0.5, 4.0),
-            Scenario::Overlay => (0.5, 0.75, None, 0.9, 4.0),
+            Scenario::Bridge => (0.9, 0.65, Some(0.35), Some(0.5), Some(4.0)),
+            Scenario::Macvlan => (0.8, 0.4, None, None, None),
+            Scenario::Overlay => (0.5, 0.75, None, Some(0.9), Some(4.0)),
         };
         match self {
             Self::Tcp {
@@ -102,8 +95,8 @@ impl Load {
             Self::Tcp {
                 congestion: Bbr, ..
             } => None,
-            Self::SmallUdp => Some(small),
-            Self::RoundTrip => Some(trip),
+            Self::SmallUdp => small,
+            Self::RoundTrip => trip,
         }
     }
 
@@ -113,11 +106,11 @@ impl Load {
     }
 
     /// Measures once.
-    pub(crate) fn run(self, candidate: &Candidate, time: Duration) -> Result<f64> {
+    pub(crate) fn run(self, ends: Ends<'_>, time: Duration) -> Result<f64> {
         match self {
-            Self::Tcp { flows, congestion } => tcp(candidate, time, flows, congestion),
-            Self::SmallUdp => small_udp(candidate, time),
-            Self::RoundTrip => latency::median_round_trip(candidate),
+            Self::Tcp { flows, congestion } => tcp(ends, time, flows, congestion),
+            Self::SmallUdp => small_udp(ends, time),
+            Self::RoundTrip => latency::median_round_trip(ends),
         }
     }
 }
@@ -137,9 +130,9 @@ impl fmt::Display for Load {
     }
 }
 
-fn tcp(candidate: &Candidate, time: Duration, flows: u8, congestion: Congestion) -> Result<f64> {
+fn tcp(ends: Ends<'_>, time: Duration, flows: u8, congestion: Congestion) -> Result<f64> {
     let flows = flows.to_string();
-    let end = iperf3(candidate, time, &["-P", &flows, "-C", congestion.name()])?;
+    let end = iperf3(ends, time, &["-P", &flows, "-C", congestion.name()])?;
     let used = end["sender_tcp_congestion"].as_str().unwrap_or("unknown");
     if used != congestion.name() {
         bail!("the kernel used {used} instead of {}", congestion.name());
@@ -147,8 +140,8 @@ fn tcp(candidate: &Candidate, time: Duration, flows: u8, congestion: Congestion)
     Ok(number(&end["sum_received"]["bits_per_second"])? / 1e9)
 }
 
-fn small_udp(candidate: &Candidate, time: Duration) -> Result<f64> {
-    let end = iperf3(candidate, time, &["-u", "-b", "0", "-l", "64"])?;
+fn small_udp(ends: Ends<'_>, time: Duration) -> Result<f64> {
+    let end = iperf3(ends, time, &["-u", "-b", "0", "-l", "64"])?;
     let sum = &end["sum"];
     let arrived = number(&sum["packets"])? - number(&sum["lost_packets"])?;
     Ok(arrived / number(&sum["seconds"])? / 1e3)
@@ -161,9 +154,9 @@ fn number(value: &Value) -> Result<f64> {
 }
 
 /// Runs a server that serves once and a client; returns the `end` part of the client's JSON.
-fn iperf3(candidate: &Candidate, time: Duration, options: &[&str]) -> Result<Value> {
+fn iperf3(ends: Ends<'_>, time: Duration, options: &[&str]) -> Result<Value> {
     let mut server = spawn_in(
-        &candidate.b,
+        &ends.server.netns,
         Command::new("iperf3")
             .args(["-s", "-1", "--forceflush"])
             .stdout(Stdio::piped()),
@@ -180,10 +173,11 @@ fn iperf3(candidate: &Candidate, time: Duration, options: &[&str]) -> Result<Val
     }
     let seconds = time.as_secs().to_string();
     let mut client = Command::new("iperf3");
+    let server_address = ends.server.place.address().to_string();
     client
-        .args(["-J", "-t", &seconds, "-c", &Candidate::B.to_string()])
+        .args(["-J", "-t", &seconds, "-c", &server_address])
         .args(options);
-    let client = spawn_in(&candidate.a, client.stdout(Stdio::piped()))?.wait_with_output()?;
+    let client = spawn_in(&ends.client.netns, client.stdout(Stdio::piped()))?.wait_with_output()?;
     if !client.status.success() {
         server.kill()?;
     }
@@ -194,4 +188,15 @@ fn iperf3(candidate: &Candidate, time: Duration, options: &[&str]) -> Result<Val
         bail!("iperf3: {error}");
     }
     Ok(json["end"].take())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn macvlan_has_floors_for_a_single_flow() {
+        let goals = Load::ALL.map(|load| load.goal(Scenario::Macvlan));
+        assert_eq!(goals, [Some(0.8), Some(0.4), None, None, None, None]);
+    }
 }

@@ -1,14 +1,17 @@
 //! Comparisons that a user runs on their own machine.
 //!
 //! `vswitch-perf bridge` alternates this switch and the kernel's bridge, `vswitch-perf overlay` this
-//! switch and the kernel's VXLAN device, each within one run, because a machine's speed drifts and only a ratio within one run means anything. Congestion control is
-//! set for every TCP flow and printed, because it decides more than the switch does.
+//! switch and the kernel's VXLAN device, `vswitch-perf macvlan` this switch and the kernel's macvlan
+//! devices on one parent, each within one run, because a machine's speed drifts and only
+//! a ratio within one run means anything. Congestion control is set for every TCP flow and printed, because
+//! it decides more than the switch does.
 
 mod bare;
 mod candidate;
 mod latency;
 mod load;
 mod report;
+mod scenario;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,9 +19,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
-use candidate::{Candidate, Program};
-use load::{Load, Scenario};
+use candidate::{Candidate, Lan, Program};
+use load::Load;
 use report::Report;
+use scenario::{Path, Scenario};
 
 /// Compare switches, alternating within one run.
 #[derive(Debug, Parser)]
@@ -34,11 +38,22 @@ enum Command {
     Bridge(Bridge),
     /// Two of this switch beside two kernel bridges with VXLAN devices, over a veth pair
     Overlay(Run),
+    /// This switch beside the kernel's macvlan devices, on the same parent interface
+    Macvlan(Macvlan),
 }
 
 #[derive(Debug, clap::Args)]
 struct Bridge {
     /// Also measure a bare loop that reads one TAP and writes the other: what TAPs cost without a switch
+    #[arg(long)]
+    bare: bool,
+    #[command(flatten)]
+    run: Run,
+}
+
+#[derive(Debug, clap::Args)]
+struct Macvlan {
+    /// Also measure a bare loop between a TAP and a packet socket: what these cost without a switch
     #[arg(long)]
     bare: bool,
     #[command(flatten)]
@@ -99,23 +114,22 @@ fn main() -> Result<()> {
             ];
             compare(&args, Scenario::Overlay, candidates)
         }
+        Command::Macvlan(args) => {
+            let lan = Lan::create()?;
+            let mut candidates = vec![lan.kernel_macvlan()?, lan.vswitch(&args.run.program()?)?];
+            if args.bare {
+                candidates.push(lan.bare_loop()?);
+            }
+            compare(&args.run, Scenario::Macvlan, candidates)
+        }
     }
 }
 
-fn compare(args: &Run, scenario: Scenario, candidates: Vec<Candidate>) -> Result<()> {
-    let time = Duration::from_secs(args.seconds);
-    let mut report = Report::new(scenario, &candidates, args.seconds)?;
+fn compare(args: &Run, scenario: Scenario, mut candidates: Vec<Candidate>) -> Result<()> {
+    let names = candidates.iter().map(Candidate::name).collect();
+    let mut report = Report::new(scenario, names, args.seconds)?;
     for round in 0..args.rounds {
-        for load in Load::ALL {
-            for turn in 0..candidates.len() {
-                let candidate = &candidates[(round + turn) % candidates.len()];
-                report.progress(round, args.rounds, load, candidate.name());
-                let figure = load
-                    .run(candidate, time)
-                    .with_context(|| format!("{load} over {}", candidate.name()))?;
-                report.add(load, candidate.name(), figure);
-            }
-        }
+        measure_round(args, scenario, &mut candidates, round, &mut report)?;
     }
     report.print()?;
     if let Some(path) = &args.json {
@@ -125,4 +139,46 @@ fn compare(args: &Run, scenario: Scenario, candidates: Vec<Candidate>) -> Result
         candidate.finish()?;
     }
     Ok(())
+}
+
+/// Measures every load on every path over every candidate that has it, a candidate after the other.
+fn measure_round(
+    args: &Run,
+    scenario: Scenario,
+    candidates: &mut [Candidate],
+    round: usize,
+    report: &mut Report,
+) -> Result<()> {
+    let time = Duration::from_secs(args.seconds);
+    let count = candidates.len();
+    let label = format!("{}/{}", round + 1, args.rounds);
+    for path in scenario.paths() {
+        for load in Load::ALL {
+            for turn in 0..count {
+                let candidate = &mut candidates[(round + turn) % count];
+                let what = format!("{load}, {path}, {}", candidate.name());
+                report.progress(&label, &what);
+                if let Some(figure) = measure(candidate, *path, load, time).context(what)? {
+                    report.add(*path, load, candidate.name(), figure);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The figure of one candidate in its turn; nothing when it has no such path.
+fn measure(
+    candidate: &mut Candidate,
+    path: Path,
+    load: Load,
+    time: Duration,
+) -> Result<Option<f64>> {
+    if candidate.ends(path).is_none() {
+        return Ok(None);
+    }
+    candidate.take_turn()?;
+    let figure = candidate.ends(path).map(|ends| load.run(ends, time));
+    candidate.give_way()?;
+    figure.transpose()
 }

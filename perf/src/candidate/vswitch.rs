@@ -8,7 +8,11 @@ use std::sync::Arc;
 use ::vswitch::sys::{Netns, spawn_in};
 use anyhow::{Context as _, Result, bail};
 
-use super::{Candidate, Engine, run, two_machines};
+use super::{Candidate, Engine, Host, run, two_machines};
+use crate::scenario::Place;
+
+/// Name of the network.
+const NETWORK: &str = "perf";
 
 /// The binary, and how it is to run.
 #[derive(Clone, Debug)]
@@ -29,7 +33,7 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    fn start(machine: &Arc<Netns>, program: &Program) -> Result<Self> {
+    pub(super) fn start(machine: &Arc<Netns>, program: &Program) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let mut command = Command::new(&program.path);
         command
@@ -67,20 +71,43 @@ impl Daemon {
     }
 
     /// A network with addresses for both hosts.
-    fn network(&self, options: &[&str]) -> Result<()> {
-        let mut args = vec!["network", "create", "perf", "--subnet", "198.18.0.0/24"];
+    pub(super) fn network(&self, options: &[&str]) -> Result<()> {
+        let mut args = vec!["network", "create", NETWORK, "--subnet", "198.18.0.0/24"];
         args.extend(["--gateway", "198.18.0.254"]);
         args.extend(options);
         self.cli(&args)
     }
 
-    /// A host on the network.
-    fn host(&self, name: &str, address: &str) -> Result<Netns> {
+    /// Undoes [`Self::network`].
+    pub(super) fn remove_network(&self) -> Result<()> {
+        self.cli(&["network", "rm", NETWORK])
+    }
+
+    /// A host on no network yet.
+    pub(super) fn sandbox(&self, place: Place) -> Result<Host> {
+        let name = sandbox_name(place);
         self.cli(&["sandbox", "create", name])?;
-        self.cli(&["network", "connect", "perf", name, "--ip", address])?;
-        Ok(Netns::open(
-            &self.directory.path().join("netns").join(name),
-        )?)
+        let netns = Netns::open(&self.directory.path().join("netns").join(name))?;
+        Ok(Host::new(place, netns))
+    }
+
+    /// Puts a host on the network, with its address.
+    pub(super) fn connect(&self, place: Place, options: &[&str]) -> Result<()> {
+        let address = place.address().to_string();
+        let connect = ["network", "connect", NETWORK, sandbox_name(place)];
+        self.cli(&[&connect[..], &["--ip", &address], options].concat())
+    }
+
+    /// Undoes [`Self::connect`].
+    pub(super) fn disconnect(&self, place: Place) -> Result<()> {
+        self.cli(&["network", "disconnect", NETWORK, sandbox_name(place)])
+    }
+
+    /// A host on the network.
+    fn host(&self, place: Place) -> Result<Host> {
+        let host = self.sandbox(place)?;
+        self.connect(place, &[])?;
+        Ok(host)
     }
 
     pub(super) fn finish(mut self) -> Result<()> {
@@ -88,6 +115,14 @@ impl Daemon {
         run(&self.machine, "kill", &["-TERM", &pid])?;
         self.process.wait()?;
         Ok(self.directory.close()?)
+    }
+}
+
+const fn sandbox_name(place: Place) -> &'static str {
+    match place {
+        Place::A => "a",
+        Place::B => "b",
+        Place::Lan => "lan",
     }
 }
 
@@ -101,14 +136,10 @@ impl Candidate {
         let machine = Arc::new(Netns::create()?);
         let daemon = Daemon::start(&machine, program)?;
         daemon.network(&[])?;
-        let (a, b) = (
-            daemon.host("a", "198.18.0.1")?,
-            daemon.host("b", "198.18.0.2")?,
-        );
+        let hosts = vec![daemon.host(Place::A)?, daemon.host(Place::B)?];
         Ok(Self {
-            name: "vswitch",
-            a,
-            b,
+            name: Self::OWN,
+            hosts,
             engine: Engine::Daemons(vec![daemon]),
             _machines: vec![machine],
         })
@@ -124,14 +155,10 @@ impl Candidate {
         let (to, back) = ("peers=198.18.100.2", "peers=198.18.100.1");
         here.network(&["-d", "overlay", "-o", "vni=42", "-o", local, "-o", to])?;
         there.network(&["-d", "overlay", "-o", "vni=42", "-o", remote, "-o", back])?;
-        let (a, b) = (
-            here.host("a", "198.18.0.1")?,
-            there.host("b", "198.18.0.2")?,
-        );
+        let hosts = vec![here.host(Place::A)?, there.host(Place::B)?];
         Ok(Self {
-            name: "vswitch",
-            a,
-            b,
+            name: Self::OWN,
+            hosts,
             engine: Engine::Daemons(vec![here, there]),
             _machines: machines.into(),
         })
