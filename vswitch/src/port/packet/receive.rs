@@ -1,8 +1,9 @@
 //! Frames from the parent.
 //!
 //! Two ways into a batch. Small frames come many in one call, into a ring, and are copied: that costs less than a
-//! call for each. A superframe is received straight into the batch, where it stays. Which way is
-//! taken next follows from the last frame: bulk comes in runs.
+//! call for each. A superframe is received straight into the batch, where it stays: a second copy of 64 KiB costs
+//! more than the calls for the few small frames that come between superframes. So it takes a run of small
+//! ones to change back to the ring.
 //!
 //! The descriptor reports only what is new (edge-triggered), so "empty" is said after the kernel has said it
 //! and never before. An error that waits in the socket is taken off it by the call that meets it, which may
@@ -28,6 +29,9 @@ const SLOTS: usize = 32;
 /// Fewest frames that are asked for.
 const FEW: usize = 4;
 
+/// Small frames in a row that end a run of superframes.
+const CALM: u8 = 8;
+
 /// Frames looked at in one go, whatever becomes of them.
 const BUDGET: usize = 4 * MAX_BATCH;
 
@@ -39,8 +43,27 @@ pub(super) struct UplinkRx {
     waiting: Range<usize>,
     /// How many to ask for: as many as came last, and some more.
     slots: usize,
-    /// Whether the last frame was a superframe.
-    large: bool,
+    bulk: Bulk,
+}
+
+/// Whether superframes come: after one, until so many small frames in a row have come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Bulk(u8);
+
+impl Bulk {
+    /// A frame of this length came, its virtio-net header included.
+    #[inline]
+    const fn note(&mut self, length: usize) {
+        self.0 = if length > PacketRing::SLOT {
+            CALM
+        } else {
+            self.0.saturating_sub(1)
+        };
+    }
+
+    const fn is_on(self) -> bool {
+        self.0 > 0
+    }
 }
 
 /// What a failed receive means.
@@ -119,7 +142,7 @@ impl UplinkRx {
             ring: PacketRing::new(SLOTS),
             waiting: 0..0,
             slots: FEW,
-            large: false,
+            bulk: Bulk::default(),
         }
     }
 
@@ -150,12 +173,12 @@ impl UplinkRx {
     /// Receives one frame straight into the batch.
     fn one(&mut self, batch: &mut Batch) -> io::Result<usize> {
         let mut outcome = Ok(1);
-        let Self { shared, large, .. } = self;
+        let Self { shared, bulk, .. } = self;
         batch.push_within(|room| {
             let place = room.get_mut(HEADROOM..)?;
             match shared.socket.recv(place) {
                 Ok(arrival) => {
-                    *large = arrival.length > PacketRing::SLOT;
+                    bulk.note(arrival.length);
                     shared.finish(room, &arrival)
                 }
                 Err(error) => {
@@ -172,8 +195,9 @@ impl UplinkRx {
         let count = self.ring.recv(&self.shared.socket, self.slots)?;
         self.waiting = 0..count;
         self.slots = (2 * count).clamp(FEW, SLOTS);
-        let last = count.checked_sub(1).and_then(|last| self.ring.get(last));
-        self.large = last.is_some_and(|last| !last.rest.is_empty());
+        for frame in (0..count).filter_map(|index| self.ring.get(index)) {
+            self.bulk.note(frame.arrival.length);
+        }
         Ok(())
     }
 
@@ -190,7 +214,7 @@ impl PortRx for UplinkRx {
             if batch.is_full() || looked >= BUDGET {
                 break;
             }
-            let outcome = if self.large {
+            let outcome = if self.bulk.is_on() {
                 self.one(batch)
             } else {
                 self.many().map(|()| self.forward(batch))
@@ -221,6 +245,27 @@ impl PortRx for UplinkRx {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bulk_outlasts_a_few_small_frames_and_no_more() {
+        let mut bulk = Bulk::default();
+        bulk.note(PacketRing::SLOT);
+        assert!(!bulk.is_on(), "an ordinary frame");
+        bulk.note(PacketRing::SLOT + 1);
+        for _ in 1..CALM {
+            bulk.note(66);
+            assert!(bulk.is_on());
+        }
+        bulk.note(60_000);
+        for _ in 1..CALM {
+            bulk.note(66);
+        }
+        assert!(bulk.is_on(), "a superframe starts the count anew");
+        bulk.note(66);
+        assert!(!bulk.is_on());
+        bulk.note(66);
+        assert!(!bulk.is_on());
+    }
 
     #[test]
     fn only_an_empty_socket_ends_the_receiving() {
