@@ -118,7 +118,11 @@ pub(crate) fn says(src: MacAddr, group: IpAddr, joins: bool) -> Vec<u8> {
 pub(crate) fn tell(segment: &mut Segment<u16>, key: u16, group: IpAddr, joins: bool) -> bool {
     let frame = says(mac(key), group, joins);
     let reports = segment.hears(key, &head(&frame), &frame);
-    reports.is_some_and(|reports| segment.note(key, &reports))
+    reports.is_some_and(|reports| {
+        let news = segment.is_news(key, &reports);
+        assert_eq!(segment.note(key, &reports), news);
+        news
+    })
 }
 
 pub(crate) fn v4(a: u8, b: u8, c: u8, d: u8) -> IpAddr {

@@ -1,7 +1,11 @@
-//! The `ip` program of iproute2, many commands at once.
+//! Interfaces and neighbours: by the `ip` program of iproute2, many commands at once, and over netlink.
 
 use crate::{Must, Sandbox, sandbox::command_of};
-use std::{fmt::Write as _, io::Write as _, process::Stdio};
+use std::{fmt::Write as _, io::Write as _, net::IpAddr, process::Stdio};
+use vswitch::sys::{
+    IfName,
+    netlink::{self, LinkConfig},
+};
 
 /// Runs commands of `ip`, one a line, inside the namespace; all or a panic.
 ///
@@ -38,4 +42,23 @@ pub fn know_all(sandbox: &Sandbox, all: &[Sandbox]) {
         }
     }
     batch(sandbox, &lines);
+}
+
+/// Gives a site's interface its addresses and MTU, and sets it up.
+///
+/// # Panics
+/// When the kernel refuses it.
+#[track_caller]
+pub(crate) fn configure(site: &Sandbox, mtu: u16) {
+    let with_length = |ip: IpAddr, length: u8| format!("{ip}/{length}").parse().must("an address");
+    let config = LinkConfig {
+        mac: Some(site.mac().octets()),
+        mtu: Some(mtu.into()),
+        // A burst of a test is no loss of the wire's.
+        txqueuelen: Some(8192),
+        addresses: vec![with_length(site.ip4(), 24), with_length(site.ip6(), 64)],
+        up: true,
+        ..LinkConfig::new(IfName::new(&*site.nic().ifname).must("a name"))
+    };
+    (site.run(|| netlink::configure_link(&config))).must(&site.name);
 }

@@ -17,13 +17,10 @@ use crate::{Lab, Must, Nic, Sandbox, Setup, frames::station, ip};
 use std::{
     fmt::Write as _,
     fs,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{Ipv4Addr, Ipv6Addr},
     sync::Arc,
 };
-use vswitch::sys::{
-    IfName, Netns,
-    netlink::{self, LinkConfig},
-};
+use vswitch::sys::Netns;
 use vswitch_wire::MacAddr;
 
 /// The interface of every station and of the host.
@@ -98,7 +95,7 @@ impl Lan {
             if !offload {
                 lan.real_frames(number);
             }
-            configure(site, plan.mtu);
+            ip::configure(site, plan.mtu);
         }
         lan
     }
@@ -257,20 +254,4 @@ pub fn nic(subnet: u8, number: u8) -> Nic {
 #[must_use]
 pub fn mac(subnet: u8, number: u8) -> MacAddr {
     station(u32::from_be_bytes([2, 0, subnet, number]))
-}
-
-/// Addresses and MTU of a member's interface, and up.
-#[track_caller]
-pub(crate) fn configure(site: &Sandbox, mtu: u16) {
-    let with_length = |ip: IpAddr, length: u8| format!("{ip}/{length}").parse().must("an address");
-    let config = LinkConfig {
-        mac: Some(site.mac().octets()),
-        mtu: Some(mtu.into()),
-        // A burst of a test is no loss of the LAN's.
-        txqueuelen: Some(8192),
-        addresses: vec![with_length(site.ip4(), 24), with_length(site.ip6(), 64)],
-        up: true,
-        ..LinkConfig::new(IfName::new(IFNAME).must("a name"))
-    };
-    (site.run(|| netlink::configure_link(&config))).must(&site.name);
 }

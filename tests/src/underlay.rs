@@ -19,9 +19,9 @@ mod wire;
 pub use impair::{Impairment, Tally};
 pub use wire::Wire;
 
-use crate::{Must, Nic, Sandbox, frames::station};
+use crate::{Must, Nic, Sandbox, frames::station, ip};
 use relay::Relay;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use vswitch::sys::{
     IfName, Netns, TapFactory, TunOptions,
     netlink::{self, LinkConfig},
@@ -65,7 +65,7 @@ impl Underlay {
         let sites: Vec<Sandbox> = (1..=sites).map(site).collect();
         let middle = wire::build(&sites, wire);
         for site in &sites {
-            configure(site, wire.mtu);
+            ip::configure(site, wire.mtu);
         }
         Self {
             sites,
@@ -88,7 +88,7 @@ impl Underlay {
         let sites: Vec<Sandbox> = (1..=sites).map(site).collect();
         let host = |site: &Sandbox| {
             let tap = factory.create(&site.netns, &ifname, options).must("a TAP");
-            configure(site, Wire::default().mtu);
+            ip::configure(site, Wire::default().mtu);
             (tap, site.mac())
         };
         let hosts = sites.iter().map(host).collect();
@@ -164,13 +164,11 @@ impl Underlay {
 /// When the kernel refuses it.
 #[track_caller]
 pub fn set_mtu(site: &Sandbox, mtu: u16) {
-    configure_link(
-        site,
-        &LinkConfig {
-            mtu: Some(mtu.into()),
-            ..LinkConfig::new(IfName::new(IFNAME).must("a name"))
-        },
-    );
+    let config = LinkConfig {
+        mtu: Some(mtu.into()),
+        ..LinkConfig::new(IfName::new(IFNAME).must("a name"))
+    };
+    (site.run(|| netlink::configure_link(&config))).must(&site.name);
 }
 
 /// A namespace for site `number`, from 1, still without its interface.
@@ -185,25 +183,4 @@ fn site(number: u8) -> Sandbox {
     };
     let netns = Netns::create().must("a namespace");
     Sandbox::of(&format!("site {number}"), netns, Some(nic))
-}
-
-/// Addresses and MTU of a site's interface, and up.
-#[track_caller]
-fn configure(site: &Sandbox, mtu: u16) {
-    let with_length = |ip: IpAddr, length: u8| format!("{ip}/{length}").parse().must("an address");
-    let config = LinkConfig {
-        mac: Some(site.mac().octets()),
-        mtu: Some(mtu.into()),
-        // A burst of a test is no loss of the underlay's.
-        txqueuelen: Some(8192),
-        addresses: vec![with_length(site.ip4(), 24), with_length(site.ip6(), 64)],
-        up: true,
-        ..LinkConfig::new(IfName::new(IFNAME).must("a name"))
-    };
-    configure_link(site, &config);
-}
-
-#[track_caller]
-fn configure_link(site: &Sandbox, config: &LinkConfig) {
-    (site.run(|| netlink::configure_link(config))).must(&site.name);
 }

@@ -264,6 +264,17 @@ impl Neighbours {
     }
 }
 
+/// Whether a frame asks honestly which station has an address: an ARP request that is no announcement and no probe, a
+/// solicitation that is no duplicate address detection. There is one who answers, unless the address is nobody's.
+#[must_use]
+pub fn is_question(frame: &[u8], head: &Head) -> bool {
+    match Message::read(frame, head) {
+        Some(Message::Arp(arp)) => arp.question(head.src).is_some(),
+        Some(Message::Nd(discovery)) => discovery.question(head.src).is_some(),
+        None => false,
+    }
+}
+
 /// Whether an address is one interface's, and not everybody's or nobody's.
 fn is_one_interface(ip: Ipv6Addr) -> bool {
     !ip.is_multicast() && !ip.is_unspecified() && !ip.is_loopback()

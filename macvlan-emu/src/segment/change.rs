@@ -63,6 +63,13 @@ impl<K: Copy + Eq + Hash + Debug> Segment<K> {
         entry.is_some_and(|entry| entry.membership.note(reports))
     }
 
+    /// Whether [`Self::note`] would change anything: most reports say again what is known.
+    #[must_use]
+    pub fn is_news(&self, from: K, reports: &Reports) -> bool {
+        let entry = (self.by_key.get(&from)).and_then(|&slot| self.entries.get(slot));
+        entry.is_some_and(|entry| entry.membership.clone().note(reports))
+    }
+
     fn check(&self, child: &Child<K>) -> Result<(), AddError> {
         let Child { mac, mode, .. } = *child;
         station(mac)?;

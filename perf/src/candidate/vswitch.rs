@@ -111,10 +111,25 @@ impl Daemon {
     }
 
     pub(super) fn finish(mut self) -> Result<()> {
-        let pid = self.process.id().to_string();
-        run(&self.machine, "kill", &["-TERM", &pid])?;
-        self.process.wait()?;
-        Ok(self.directory.close()?)
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Result<()> {
+        if self.process.try_wait()?.is_none() {
+            let pid = self.process.id().to_string();
+            run(&self.machine, "kill", &["-TERM", &pid])?;
+            self.process.wait()?;
+        }
+        Ok(())
+    }
+}
+
+/// Also where a measurement has failed: no daemon stays behind.
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            eprintln!("the daemon was not stopped: {error}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //! frames with right checksums for them, whatever the host under test has left undone, and puts the tag, which
 //! it carries beside the frame, back into it. A capture on [`Trunk::port`] shows both.
 
-use super::{IFNAME, Lan, configure, nic};
+use super::{IFNAME, Lan, nic};
 use crate::{Must, Nic, Sandbox, ip};
 use rustix::{
     event::{EventfdFlags, PollFd, PollFlags, eventfd, poll},
@@ -75,7 +75,7 @@ impl Trunk {
             let name = format!("station of VLAN {vid}");
             let station = Sandbox::of(&name, netns, Some(nic(subnet, number)));
             let tap = tap(&station.netns, IFNAME);
-            configure(&station, 1500);
+            ip::configure(&station, 1500);
             stations.push(station);
             accesses.push(Access { vid, tap });
         }

@@ -2,10 +2,9 @@
 //!
 //! The steps, each of which may fail: look at the sandbox, lease the addresses, choose the MAC, make the device,
 //! configure it, tell the tunnel of an overlay network that the MAC is here, plug it into the switch (and, on a macvlan
-//! network, into the segment). What a step made
-//! is held by a guard, and guards go in the reverse order: the device is deleted by dropping its port, the leases are
-//! cancelled as if they had never been given. After the last step nothing can fail any more, so there is no half-made
-//! endpoint at any time.
+//! network, into the segment). What a step made is held by a guard, and guards go in the reverse order: the device is
+//! deleted by dropping its port, the leases are cancelled as if they had never been given. After the last step nothing
+//! can fail any more, so there is no half-made endpoint at any time.
 
 use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 

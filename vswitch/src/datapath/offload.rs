@@ -90,10 +90,10 @@ fn segment(
         scratch.0.clear();
         while next < plan.count() && !scratch.0.is_full() {
             // Writing into memory cannot fail.
-            let Ok(()) = scratch
-                .0
-                .push_with(|room| Ok(write_segment(&plan, next, room)))
-            else {
+            let Ok(()) = scratch.0.push_with(|room| {
+                room[..VNET_LEN].copy_from_slice(&VnetHdr::NONE.to_bytes());
+                Ok(VNET_LEN + plan.write(next, &mut room[VNET_LEN..]))
+            }) else {
                 break;
             };
             next += 1;
@@ -104,31 +104,5 @@ fn segment(
         }
         port.tx.send(&ready[..scratch.0.len()], &mut parts);
     }
-    settle(frame.ethernet().len(), parts, report);
-}
-
-fn write_segment(plan: &SegmentPlan<'_>, index: usize, room: &mut [u8]) -> usize {
-    room[..VNET_LEN].copy_from_slice(&VnetHdr::NONE.to_bytes());
-    let payload = plan.payload(index);
-    let start = VNET_LEN + plan.header_len();
-    plan.header(index, &mut room[VNET_LEN..start]);
-    let end = start + payload.len();
-    room[start..end].copy_from_slice(payload);
-    end
-}
-
-/// Books one superframe: delivered when all parts left, else dropped by the first reason.
-fn settle(bytes: usize, parts: SendReport, report: &mut SendReport) {
-    if parts.gone > 0 {
-        report.gone += 1;
-    } else if parts.down > 0 {
-        report.down += 1;
-    } else if parts.full > 0 {
-        report.full += 1;
-    } else if parts.lost() > 0 {
-        report.refused += 1;
-    } else {
-        report.frames += 1;
-        report.bytes += bytes as u64;
-    }
+    report.book_parts(frame.ethernet().len() as u64, parts);
 }

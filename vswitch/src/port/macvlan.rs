@@ -5,10 +5,10 @@
 //! socket, and the addresses that the parent is asked to receive.
 //!
 //! - **Threads.** Workers load an immutable [`View`] once per batch. Changes are made to a copy under a lock and
-//!   swapped in. A worker takes that lock too, for a child's report on groups: some a minute, and it is held for the
-//!   time of a copy and one system call.
-//! - **Order.** A child is in the segment before the filter lets its frames through, and its frames are kept out
-//!   before it leaves the segment.
+//!   swapped in. A worker takes that lock too, for what a child says about groups that was not known: seldom, and it is
+//!   held for the time of a copy and one system call.
+//! - **Order.** The segment changes first, then the filter: what passes for a child finds it there. What still passes
+//!   for one that has gone is for nobody.
 //! - **Groups.** The parent receives all of them while there are children: which ones a neighbour asks for before a
 //!   child has said so cannot be known. The filter lets through what is wanted.
 //! - **Without a parent** the children reach one another, and there is no wire: an internal network.
@@ -188,6 +188,10 @@ impl Macvlan {
 
     /// Does what a child said about the groups that it wants.
     pub fn note(&self, from: PortId, reports: &Reports) {
+        // What hosts repeat when a router asks is no news, and takes no lock.
+        if !self.view.load().segment.is_news(from, reports) {
+            return;
+        }
         let mut wire = self.lock();
         let mut view = self.copy();
         if view.segment.note(from, reports) {
@@ -224,9 +228,10 @@ impl Macvlan {
         View::clone(&self.view.load())
     }
 
-    /// Swaps the view in, and has the kernel let through what is for it. A view that lost a child is swapped in behind
-    /// the filter; the other way round there is no harm, as nothing finds a child that is not in the view yet.
+    /// Swaps the view in, and has the kernel let through what is for it.
     fn publish(&self, wire: &mut Wire, view: View) {
+        let view = Arc::new(view);
+        self.view.store(Arc::clone(&view));
         if let Some(uplink) = &wire.uplink {
             uplink.set_claimed(&wire.claimed);
             let rule = match wire.vlan {
@@ -235,7 +240,6 @@ impl Macvlan {
             };
             wire.precision = set_filter(uplink, &view.segment, rule);
         }
-        self.view.store(Arc::new(view));
     }
 }
 

@@ -133,6 +133,25 @@ impl SendReport {
             + self.unreachable
     }
 
+    /// Books one frame of `bytes` that left in parts: it did when all of them did, else it is lost for the first
+    /// reason.
+    pub(crate) fn book_parts(&mut self, bytes: u64, parts: Self) {
+        if parts.gone > 0 {
+            self.gone += 1;
+        } else if parts.down > 0 {
+            self.down += 1;
+        } else if parts.full > 0 {
+            self.full += 1;
+        } else if parts.too_long > 0 {
+            self.too_long += 1;
+        } else if parts.lost() > 0 {
+            self.refused += 1;
+        } else {
+            self.frames += 1;
+            self.bytes += bytes;
+        }
+    }
+
     /// Frames that the report tells of.
     #[must_use]
     pub const fn accounted(&self) -> u64 {

@@ -414,3 +414,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn only_an_honest_question_is_one() {
+    let asks = |frame: &[u8]| is_question(frame, &head(frame));
+    assert!(asks(&who_has()) && asks(&solicitation()));
+    let announcement = arp(1, (MacAddr::BROADCAST, SRC), (SRC, SRC4), (NOBODY, SRC4));
+    let probe = arp(
+        1,
+        (MacAddr::BROADCAST, SRC),
+        (SRC, Ipv4Addr::UNSPECIFIED),
+        (NOBODY, DST4),
+    );
+    let reply = arp(2, (SRC, DST), (DST, DST4), (SRC, SRC4));
+    let detection = nd(
+        (GROUP_MAC, SRC),
+        (Ipv6Addr::UNSPECIFIED, GROUP),
+        &message(135, 0, DST6, None),
+    );
+    for frame in [announcement, probe, reply, detection, advertisement(0x60)] {
+        assert!(!asks(&frame), "{frame:02x?}");
+    }
+}

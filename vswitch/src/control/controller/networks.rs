@@ -63,7 +63,7 @@ impl<K: Kernel> Controller<K> {
         network::plan(driver, create, id, &others, || self.kernel.occupied())
     }
 
-    /// Makes the network on the switch, and its tunnel if it has one; nothing is left on failure.
+    /// Makes the network on the switch, and its tunnel or its place on a segment; nothing is left on failure.
     fn relay(&mut self, name: &str, plan: Plan) -> Result<Relay, ControlError> {
         let Plan {
             options,

@@ -131,10 +131,10 @@ impl<K: Kernel> Controller<K> {
 
     fn set_endpoint_mac(&mut self, port: PortId, mac: MacAddr) -> Result<(), ControlError> {
         let gone = || vanished("port", &port.to_string());
-        let endpoint = self.endpoints.get_mut(&port).ok_or_else(gone)?;
-        let sandbox = self.sandboxes.get(&endpoint.sandbox).ok_or_else(gone)?;
-        let netns = self.kernel.open_netns(&sandbox.place)?;
+        let endpoint = self.endpoints.get(&port).ok_or_else(gone)?;
+        let netns = self.netns_of(endpoint)?;
         self.kernel.set_mac(&netns, &endpoint.ifname, mac)?;
+        let endpoint = self.endpoints.get_mut(&port).ok_or_else(gone)?;
         endpoint.mac = mac;
         Ok(())
     }

@@ -7,6 +7,7 @@ use crate::{
     control::{
         ControlError,
         attach::longest_superframe_on,
+        endpoint::Endpoint,
         kernel::Kernel,
         name::ObjectId,
         network::Network,
@@ -216,16 +217,23 @@ impl<K: Kernel> Controller<K> {
         });
     }
 
-    pub(super) fn set_endpoint_mtu(&mut self, port: PortId, mtu: u16) -> Result<(), ControlError> {
-        let gone = || vanished("port", &port.to_string());
-        let endpoint = self.endpoints.get(&port).ok_or_else(gone)?;
+    /// The namespace of an endpoint, if it is still the same one.
+    pub(super) fn netns_of(&self, endpoint: &Endpoint) -> Result<K::Netns, ControlError> {
+        let gone = || vanished("port", &endpoint.port.to_string());
         let sandbox = self.sandboxes.get(&endpoint.sandbox).ok_or_else(gone)?;
-        // Meanwhile what either of them allows passes.
-        self.switch.set_port_mtu(port, mtu.max(endpoint.mtu));
         let netns = self.kernel.open_netns(&sandbox.place)?;
         if self.kernel.identify(&netns)? != sandbox.netns {
             return Err(gone());
         }
+        Ok(netns)
+    }
+
+    pub(super) fn set_endpoint_mtu(&mut self, port: PortId, mtu: u16) -> Result<(), ControlError> {
+        let gone = || vanished("port", &port.to_string());
+        let endpoint = self.endpoints.get(&port).ok_or_else(gone)?;
+        // Meanwhile what either of them allows passes.
+        self.switch.set_port_mtu(port, mtu.max(endpoint.mtu));
+        let netns = self.netns_of(endpoint)?;
         let network = self.networks.get(&endpoint.network).ok_or_else(gone)?;
         let longest = longest_superframe_on(&network.relay()?.reach, mtu);
         (self.kernel).set_mtu(&netns, &endpoint.ifname, mtu, longest)?;

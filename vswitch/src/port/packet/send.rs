@@ -123,27 +123,11 @@ impl<L: Line + Send + Sync> PortTx for UplinkTx<L> {
 }
 
 /// Whether a station that gets this frame sends one back as a rule: it is for one station, or asks which one has an
-/// address (an ARP request that is no announcement, a neighbour solicitation that is no probe).
+/// address.
 fn wants_answer(frame: &[u8]) -> bool {
     let ethernet = frame.get(VNET_LEN..).unwrap_or_default();
-    let Some(&[first, ..]) = ethernet.first_chunk::<6>() else {
-        return false;
-    };
-    if first & 1 == 0 {
-        return true;
-    }
-    match ethernet.get(12..14) {
-        Some([0x08, 0x06]) => {
-            let (sender, target) = (ethernet.get(28..32), ethernet.get(38..42));
-            ethernet.get(20..22) == Some(&[0, 1]) && sender != target
-        }
-        Some([0x86, 0xdd]) => {
-            let (icmp, solicitation) = (Some(&58), Some(&135));
-            let probe = ethernet.get(22..38) == Some(&[0; 16]);
-            ethernet.get(20) == icmp && ethernet.get(54) == solicitation && !probe
-        }
-        _ => false,
-    }
+    Head::parse(ethernet)
+        .is_ok_and(|head| !head.dst.is_multicast() || vxlan::is_question(ethernet, &head))
 }
 
 /// How a frame gets out.
@@ -363,7 +347,7 @@ impl<L: Line> UplinkTx<L> {
             report.refused += 1;
             return;
         }
-        settle(ethernet.len() as u64, parts, report);
+        report.book_parts(ethernet.len() as u64, parts);
     }
 
     /// Sends the segments of a superframe; nothing when it is none.
@@ -430,25 +414,6 @@ fn segments_fit(header: &VnetHdr, kind: Kind, ethernet: &[u8], mtu: usize) -> bo
     // Cheap for nearly all; only one that is over without its tags is parsed.
     longest <= mtu + HEADER_LEN
         || Head::parse(ethernet).is_ok_and(|head| longest <= mtu + head.payload)
-}
-
-/// Books one frame that left in parts: it did when all of them did, else it is lost for the first
-/// reason.
-fn settle(bytes: u64, parts: SendReport, report: &mut SendReport) {
-    if parts.gone > 0 {
-        report.gone += 1;
-    } else if parts.down > 0 {
-        report.down += 1;
-    } else if parts.full > 0 {
-        report.full += 1;
-    } else if parts.too_long > 0 {
-        report.too_long += 1;
-    } else if parts.lost() > 0 {
-        report.refused += 1;
-    } else {
-        report.frames += 1;
-        report.bytes += bytes;
-    }
 }
 
 #[cfg(test)]

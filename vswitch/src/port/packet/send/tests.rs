@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-use vswitch_wire::VlanId;
+use vswitch_wire::{MacAddr, VlanId};
 
 use super::*;
 use crate::sys::packet::Interface;
@@ -358,4 +358,26 @@ fn frames_that_are_none_are_refused() {
     assert_eq!((report.refused, report.frames), (3, 1));
     let tagged = self::uplink(Kernel::default(), Some(5));
     assert_eq!(send(&tagged, &[vec![0; 25], vec![0; 26]]).frames, 1);
+}
+
+#[test]
+fn what_should_have_an_answer_is_counted_until_something_is_heard() {
+    let uplink = uplink(Kernel::default(), None);
+    let asked = |frames: &[Vec<u8>]| {
+        send(&uplink, frames);
+        uplink.shared.counts.read().asked
+    };
+    let question = |sender: [u8; 4], target: [u8; 4]| {
+        let mut bytes = frame(MacAddr::BROADCAST, mac(1));
+        bytes[VNET_LEN + 12..][..10].copy_from_slice(&[8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+        let message = [&mac(1).octets()[..], &sender, &[0; 6], &target].concat();
+        bytes[VNET_LEN + 22..][..20].copy_from_slice(&message);
+        bytes
+    };
+    let (own, other) = ([198, 18, 0, 1], [198, 18, 0, 2]);
+    let to_all = [frame(MacAddr::BROADCAST, mac(1)), question(own, own)];
+    assert_eq!(asked(&to_all), 0);
+    assert_eq!(asked(&[frame(mac(2), mac(1)), question(own, other)]), 2);
+    uplink.shared.counts.heard.store(1, Ordering::Relaxed);
+    assert_eq!(asked(&[frame(mac(2), mac(1))]), 2);
 }
