@@ -5,9 +5,10 @@
 //!
 //! **Groups in several copies.** The kernel's devices filter groups by a hash of 8 bits with a salt of their own: one
 //! group in some fifteen that nobody joined is let through, another one every time. So a group of each kind is probed
-//! by several addresses of that kind, and what counts is the least that came of them.
+//! by several addresses of that kind, and what counts is the least that came of them. They lie at irregular distances: the
+//! hash is a multiplication, and would carry a row of addresses that were joined onto a row that was not.
 
-use super::scene::{HOST, L1, L2, Scene};
+use super::scene::{Child, HOST, L1, L2, Scene};
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket},
@@ -58,6 +59,9 @@ pub(super) enum Kind {
     Reserved,
 }
 
+/// Distances between addresses that nobody joins; no two are the same.
+const SCATTERED: [u8; 8] = [0, 3, 11, 26, 44, 71, 93, 109];
+
 impl Kind {
     pub(super) const ALL: [Self; 15] = [
         Self::JoinedV4,
@@ -78,29 +82,30 @@ impl Kind {
     ];
 
     fn addresses(self) -> Vec<MacAddr> {
-        let many = |count, base: [u8; 6]| {
-            let one = |number| {
-                let [a, b, c, d, e, f] = base;
-                MacAddr::new([a, b, c, d, e, f + number])
-            };
-            (0..count).map(one).collect()
+        let at = |[a, b, c, d, e, f]: [u8; 6], offsets: &[u8]| -> Vec<MacAddr> {
+            let offsets = offsets.iter();
+            offsets
+                .map(|offset| MacAddr::new([a, b, c, d, e, f + offset]))
+                .collect()
         };
+        let joined = |base| at(base, &[0, 1, 2]);
+        let unjoined = |base| at(base, &SCATTERED);
         match self {
-            Self::JoinedV4 => many(3, [1, 0, 0x5e, 1, 2, 3]),
-            Self::UnjoinedV4 => many(6, [1, 0, 0x5e, 9, 8, 7]),
-            Self::JoinedV6 => many(3, [0x33, 0x33, 0, 1, 0x23, 0x45]),
-            Self::UnjoinedV6 => many(6, [0x33, 0x33, 0, 9, 0x87, 0x65]),
-            Self::JoinedLocalV4 => many(3, [1, 0, 0x5e, 0, 0, 251]),
-            Self::UnjoinedLocalV4 => many(6, [1, 0, 0x5e, 0, 0, 201]),
-            Self::JoinedLocalV6 => many(3, [0x33, 0x33, 0, 0, 0, 0xfb]),
-            Self::UnjoinedLocalV6 => many(6, [0x33, 0x33, 0, 0, 2, 1]),
-            Self::AllHostsV4 => many(1, [1, 0, 0x5e, 0, 0, 1]),
-            Self::AllNodesV6 => many(1, [0x33, 0x33, 0, 0, 0, 1]),
-            Self::JoinedSolicited => many(3, [0x33, 0x33, 0xff, 0x77, 0, 1]),
-            Self::UnjoinedSolicited => many(6, [0x33, 0x33, 0xff, 0x99, 0, 1]),
-            Self::JoinedOther => many(3, [3, 0, 0, 0, 0, 1]),
-            Self::UnjoinedOther => many(6, [3, 0, 0, 0, 9, 1]),
-            Self::Reserved => many(6, [1, 0x80, 0xc2, 0, 0, 4]),
+            Self::JoinedV4 => joined([1, 0, 0x5e, 1, 2, 3]),
+            Self::UnjoinedV4 => unjoined([1, 0, 0x5e, 9, 8, 7]),
+            Self::JoinedV6 => joined([0x33, 0x33, 0, 1, 0x23, 0x45]),
+            Self::UnjoinedV6 => unjoined([0x33, 0x33, 0, 9, 0x87, 0x65]),
+            Self::JoinedLocalV4 => joined([1, 0, 0x5e, 0, 0, 251]),
+            Self::UnjoinedLocalV4 => unjoined([1, 0, 0x5e, 0, 0, 20]),
+            Self::JoinedLocalV6 => joined([0x33, 0x33, 0, 0, 0, 0xfb]),
+            Self::UnjoinedLocalV6 => unjoined([0x33, 0x33, 0, 0, 2, 1]),
+            Self::AllHostsV4 => at([1, 0, 0x5e, 0, 0, 1], &[0]),
+            Self::AllNodesV6 => at([0x33, 0x33, 0, 0, 0, 1], &[0]),
+            Self::JoinedSolicited => joined([0x33, 0x33, 0xff, 0x77, 0, 1]),
+            Self::UnjoinedSolicited => unjoined([0x33, 0x33, 0xff, 0x99, 0, 1]),
+            Self::JoinedOther => joined([3, 0, 0, 0, 0, 1]),
+            Self::UnjoinedOther => unjoined([3, 0, 0, 0, 9, 1]),
+            Self::Reserved => at([1, 0x80, 0xc2, 0, 0, 0], &[3, 5, 8, 10, 13, 14]),
         }
     }
 
@@ -242,7 +247,8 @@ impl<'a> Field<'a> {
 
     /// Waits until nothing of what `from` has sent is under way.
     ///
-    /// Its own marker follows the same way. Then the LAN's go to all, from the first station to those who take by
+    /// Its own markers follow the same ways: by the wire, and from a bridge child straight to its siblings (and to those
+    /// who take by its address), whose queues the switch serves one after the other. Then the LAN's go to all, from the first station to those who take by
     /// source (and perhaps to nobody else), from the second to all others; twice, because the second is sent when the
     /// first has been handled everywhere.
     #[track_caller]
@@ -251,6 +257,7 @@ impl<'a> Field<'a> {
         let (dst, _) = self.senders.get(to).must(to);
         let marker = self.send(from, *dst);
         self.observer(to).expect(&marker);
+        self.settle_siblings(from);
         for _ in 0..2 {
             let first = self.send(L1, MacAddr::BROADCAST);
             let second = self.send(L2, MacAddr::BROADCAST);
@@ -265,6 +272,30 @@ impl<'a> Field<'a> {
             self.observer(L2).expect(&first);
             self.observer(L1).expect(&second);
             self.observer(HOST).expect(&second);
+        }
+    }
+
+    /// Waits until what a bridge child has sent is with its siblings.
+    #[track_caller]
+    fn settle_siblings(&mut self, from: &str) {
+        let bridge = |child: &&Child| child.mode == "bridge";
+        let children = &self.scene.children;
+        if !children
+            .iter()
+            .filter(bridge)
+            .any(|child| child.name == from)
+        {
+            return;
+        }
+        for sibling in children.iter().filter(bridge) {
+            if sibling.name == from {
+                continue;
+            }
+            let marker = self.send(from, sibling.sandbox.mac());
+            self.observer(sibling.name).expect(&marker);
+            for listener in children.iter().filter(|one| one.sources.contains(&from)) {
+                self.observer(listener.name).expect(&marker);
+            }
         }
     }
 

@@ -39,6 +39,8 @@ pub(super) const L2: &str = "L2";
 pub(super) struct Child {
     pub(super) name: &'static str,
     pub(super) mode: &'static str,
+    /// Names of stations that it takes frames from, in source mode.
+    pub(super) sources: &'static [&'static str],
     pub(super) sandbox: Sandbox,
 }
 
@@ -107,6 +109,7 @@ impl Scene {
                 children.push(Child {
                     name,
                     mode: group.mode,
+                    sources: group.sources,
                     sandbox: device.start(lan.host()),
                 });
             }
@@ -150,6 +153,7 @@ impl Scene {
                 children.push(Child {
                     name,
                     mode: group.mode,
+                    sources: group.sources,
                     sandbox,
                 });
             }
