@@ -5,6 +5,7 @@
 //! | room | what lives there |
 //! |---|---|
 //! | [`api`] | front-ends, each only a translation to a command |
+//! | [`service`] | what the switch serves itself: names, gateways, published ports |
 //! | [`control`] | the only writer: networks, sandboxes, endpoints, addresses |
 //! | [`datapath`] | the life of a frame; start at [`datapath::Ingress::forward`] |
 //! | [`port`] | how frames come in and go out |
@@ -16,6 +17,7 @@ pub mod api;
 pub mod control;
 pub mod datapath;
 pub mod port;
+pub mod service;
 pub mod sys;
 
 #[cfg(test)]

@@ -17,6 +17,8 @@
 //! | `attach` | making and removing an endpoint, as a transaction |
 //! | `controller` | the state, the commands, and the upkeep |
 //! | `events`, `stamp` | what monitors are told, and when it was |
+//! | `publish` | published ports |
+//! | `services` | what the switch serves itself, as control asks for it |
 //! | `handle` | the asynchronous door for front-ends |
 //!
 //! # Threads
@@ -41,7 +43,9 @@ pub mod name;
 pub mod network;
 pub mod options;
 pub mod overlay;
+pub mod publish;
 pub mod sandbox;
+pub mod services;
 pub mod stamp;
 pub mod subnets;
 pub mod view;
