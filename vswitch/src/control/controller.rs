@@ -7,6 +7,7 @@
 //! A refused command changes nothing: everything that may refuse comes before the first change, or is undone
 //! ([`super::attach`]).
 
+mod guests;
 mod links;
 mod networks;
 mod parents;

@@ -17,6 +17,7 @@
 //! | `attach` | making and removing an endpoint, as a transaction |
 //! | `controller` | the state, the commands, and the upkeep |
 //! | `events`, `stamp` | what monitors are told, and when it was |
+//! | `guest` | commands of front-ends that bring objects of their own |
 //! | `publish` | published ports |
 //! | `services` | what the switch serves itself, as control asks for it |
 //! | `handle` | the asynchronous door for front-ends |
@@ -36,6 +37,7 @@ pub mod command;
 pub mod endpoint;
 pub mod error;
 pub mod events;
+pub mod guest;
 pub mod ipam;
 pub mod kernel;
 pub mod macvlan;

@@ -54,6 +54,21 @@ impl ObjectId {
         Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// The ID that somebody else made: 64 lower-case hexadecimal digits.
+    ///
+    /// # Errors
+    /// Invalid, with the rule.
+    pub fn parse(text: &str) -> Result<Self, ControlError> {
+        let digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        if text.len() == 2 * ID_BYTES && text.bytes().all(digit) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(ControlError::invalid(format!(
+            "ID {text:?}: not an ID; an ID has {} lower-case hexadecimal digits",
+            2 * ID_BYTES
+        )))
+    }
+
     /// All 64 digits.
     pub fn as_str(&self) -> &str {
         &self.0
