@@ -8,7 +8,10 @@ use std::{
     process::ExitCode,
 };
 use tracing_subscriber::EnvFilter;
-use vswitch::api::daemon::{DaemonConfig, run as run_daemon};
+use vswitch::api::{
+    daemon::{DaemonConfig, run as run_daemon},
+    docker::{Engine, PluginConfig},
+};
 
 /// What is logged, as a filter of `tracing`.
 pub(crate) const LOG_VARIABLE: &str = "VSWITCH_LOG";
@@ -20,10 +23,16 @@ pub(crate) fn run(global: &Global, args: Daemon) -> anyhow::Result<ExitCode> {
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .init();
+    let scope = args.docker_scope.into();
+    let plugin = args
+        .docker_plugin
+        .map(|name| PluginConfig::new(&name, scope));
     let config = DaemonConfig {
         socket: global.socket.clone(),
         state_dir: args.state_dir,
         workers: args.workers,
+        docker: Engine::new(args.docker_socket),
+        docker_plugin: plugin.transpose()?,
     };
     // That it is ready is in the log, which is the daemon's only output.
     run_daemon(&config, || ())?;
