@@ -1,8 +1,9 @@
 //! The daemon: everything started in order, and stopped in reverse.
 //!
 //! Checks of the machine, the control socket (which also tells that no other daemon has the directory), the switch's
-//! workers, the control plane, its upkeep, the server. On SIGTERM or SIGINT: no new requests, endpoints disconnected,
-//! sandboxes unpinned, the socket removed, the workers ended.
+//! workers, the control plane with what it has kept, its upkeep, the server. On SIGTERM or SIGINT: no new requests, the
+//! devices go, the socket is removed, the workers end. What is kept stays: named sandboxes with what lives in them, and
+//! the state. Where nothing is kept the sandboxes go too.
 
 use std::{
     io,
@@ -19,8 +20,9 @@ use super::{
     socket::{ControlSocket, SocketError},
 };
 use crate::{
-    control::{ControlError, Controller, Handle, Upkeep, kernel::HostKernel},
+    control::{ControlError, Controller, Handle, Parts, Upkeep, kernel::HostKernel, store::Store},
     datapath::{StartError, Switch, SwitchConfig},
+    service::Switchboard,
     sys::{SysError, caps},
 };
 
@@ -32,10 +34,19 @@ const RUNTIME_THREADS: usize = 2;
 pub struct DaemonConfig {
     /// Control socket; its directory is also where namespaces are pinned.
     pub socket: PathBuf,
-    /// Directory of the state that outlives a restart. Reserved: nothing is kept there yet, and who names one is told.
-    pub state_dir: Option<PathBuf>,
+    /// What outlives the daemon, and where it is kept.
+    pub state: Keep,
     /// Worker threads; one for each core when absent.
     pub workers: Option<NonZeroUsize>,
+}
+
+/// What outlives the daemon.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Keep {
+    /// Networks, endpoints, leases and entries by hand, in this directory.
+    Directory(PathBuf),
+    /// Nothing: it leaves the machine as it found it.
+    Nothing,
 }
 
 /// Why the daemon did not start, or stopped. Each is one line that says what, why, and what to do.
@@ -63,12 +74,6 @@ pub enum DaemonError {
 /// # Errors
 /// See [`DaemonError`]; nothing is left behind.
 pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonError> {
-    if let Some(directory) = &config.state_dir {
-        tracing::warn!(
-            state_dir = %directory.display(),
-            "no state is kept yet: networks and endpoints end with the daemon; make them again after a restart"
-        );
-    }
     caps::preflight()?;
     raise_descriptor_limit();
     let (socket, listener) = ControlSocket::bind(&config.socket)?;
@@ -76,7 +81,17 @@ pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonErro
     switch.workers = config.workers.unwrap_or(switch.workers);
     let workers = switch.workers;
     let switch = Switch::start(&switch)?;
-    let controller = Controller::new(HostKernel::new()?, switch, socket.directory())?;
+    let memory = match &config.state {
+        Keep::Directory(directory) => Some(Store::open(directory)?),
+        Keep::Nothing => None,
+    };
+    let controller = Controller::new(Parts {
+        kernel: HostKernel::new()?,
+        services: Arc::new(Switchboard),
+        switch,
+        run_dir: socket.directory().to_owned(),
+        memory,
+    })?;
     let controller = Arc::new(Mutex::new(controller));
     let upkeep = Upkeep::start(&controller)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -16,9 +16,12 @@ use ipnet::IpNet;
 use vswitch_wire::{MacAddr, OffloadSet};
 
 use super::{
-    ControlError, Controller,
+    ControlError, Controller, Parts,
     kernel::{DeviceSpec, Kernel},
+    name::ObjectId,
+    publish::Binding,
     sandbox::Place,
+    services::{Directory, Home, InsideGateway, Service, Services},
 };
 use crate::{
     datapath::{Switch, SwitchConfig},
@@ -63,6 +66,8 @@ pub(crate) struct World {
     pub(crate) host: Vec<IpNet>,
     /// Host routes, by namespace and interface.
     pub(crate) routes: BTreeSet<(u64, String, IpAddr)>,
+    /// Default routes as they were settled, by namespace.
+    pub(crate) defaults: BTreeMap<u64, Vec<(IfName, IpAddr)>>,
     /// What path MTUs are known to be, instead of what they are.
     pub(crate) paths: BTreeMap<IpAddr, u16>,
 }
@@ -292,6 +297,28 @@ impl Kernel for FakeKernel {
         Ok(())
     }
 
+    fn interface_of(&self, netns: &u64, mac: MacAddr) -> Result<Option<IfName>, ControlError> {
+        self.world(|world| {
+            let mut specs = world.specs.iter();
+            let found = specs.find(|((at, _), spec)| at == netns && spec.mac == mac);
+            Ok(found.map(|(_, spec)| spec.ifname.clone()))
+        })
+    }
+
+    fn settle_default(
+        &self,
+        netns: &u64,
+        _: &BTreeSet<String>,
+        wanted: &[(IfName, IpAddr)],
+    ) -> Result<(), ControlError> {
+        self.world(|world| world.defaults.insert(*netns, wanted.to_vec()));
+        Ok(())
+    }
+
+    fn boot(&self) -> String {
+        "boot".to_owned()
+    }
+
     fn has_interface(&self, _: &IfName) -> bool {
         false
     }
@@ -354,5 +381,60 @@ pub(crate) fn controller_over(kernel: FakeKernel) -> Controller<FakeKernel> {
         poll: Duration::ZERO,
     };
     let switch = Switch::start(&config).unwrap();
-    Controller::new(kernel, switch, Path::new("/run/test")).unwrap()
+    Controller::new(Parts {
+        kernel,
+        services: Arc::new(FakeServices::default()),
+        switch,
+        run_dir: PathBuf::from("/run/test"),
+        memory: None,
+    })
+    .unwrap()
+}
+
+/// Services that only note what they are asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FakeServices(Arc<Mutex<Vec<String>>>);
+
+impl FakeServices {
+    fn note(&self, line: String) -> Service {
+        self.0.lock().unwrap().push(line);
+        Service::new(())
+    }
+}
+
+impl Services for FakeServices {
+    fn tell(&self, directory: Directory) {
+        self.note(format!("{} zones", directory.zones.len()));
+    }
+
+    fn resolver(&self, home: &Home, _: &ObjectId) -> Result<Service, ControlError> {
+        Ok(self.note(format!("resolver in {}", home.place.path().display())))
+    }
+
+    fn gateway_resolver(&self, _: &ObjectId, at: &[IpAddr]) -> Result<Service, ControlError> {
+        Ok(self.note(format!("names at {at:?}")))
+    }
+
+    fn inside_gateway(&self, gateway: &InsideGateway) -> Result<(Port, Service), ControlError> {
+        let (port, end) = memory::pair(gateway.mtu, OffloadSet::NONE).unwrap();
+        self.note(format!("gateway {:?}", gateway.addresses));
+        Ok((port, Service::new(end)))
+    }
+
+    fn way_out(&self, interface: &str, subnets: &[IpNet]) -> Result<Service, ControlError> {
+        Ok(self.note(format!("way out of {subnets:?} by {interface}")))
+    }
+
+    fn publish(
+        &self,
+        binding: &Binding,
+        _: &Home,
+        addresses: &[IpAddr],
+    ) -> Result<(u16, Service), ControlError> {
+        let port = match binding.host_port {
+            0 => 49_153,
+            port => port,
+        };
+        Ok((port, self.note(format!("{binding} to {addresses:?}"))))
+    }
 }

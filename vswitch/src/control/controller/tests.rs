@@ -29,6 +29,7 @@ fn lab(name: &str) -> Command {
     Command::NetworkCreate(NetworkCreate {
         name: name.to_owned(),
         subnets: vec!["198.18.0.0/24".parse().unwrap()],
+        options: [("gateway".to_owned(), "off".to_owned())].into(),
         ..NetworkCreate::default()
     })
 }
