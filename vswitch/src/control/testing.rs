@@ -22,6 +22,7 @@ use super::{
     publish::Binding,
     sandbox::Place,
     services::{Directory, Home, InsideGateway, Service, Services},
+    store::Store,
 };
 use crate::{
     datapath::{Switch, SwitchConfig},
@@ -115,6 +116,36 @@ impl FakeKernel {
     /// The far end of a device.
     pub(crate) fn device<T>(&self, netns: u64, name: &str, f: impl FnOnce(&MemoryEnd) -> T) -> T {
         self.world(|world| f(&world.devices[&(netns, name.to_owned())].0))
+    }
+
+    /// The daemon is gone, and its devices with it.
+    pub(crate) fn crash(&self) {
+        self.world(|world| {
+            world.devices.clear();
+            world.specs.clear();
+        });
+    }
+
+    /// A namespace that somebody else has pinned.
+    pub(crate) fn pin(&self, path: &str) -> u64 {
+        self.world(|world| {
+            world.next += 1;
+            let next = world.next;
+            *world.pins.entry(path.into()).or_insert(next)
+        })
+    }
+
+    /// Moves a device of a process's namespace to another one, under another name.
+    pub(crate) fn rename(&self, pid: u32, device: &str, (netns, name): (u64, &str)) {
+        self.world(|world| {
+            let from = (world.processes[&pid], device.to_owned());
+            let to = (netns, name.to_owned());
+            let end = world.devices.remove(&from).unwrap();
+            world.devices.insert(to.clone(), end);
+            let mut spec = world.specs.remove(&from).unwrap();
+            spec.ifname = IfName::new(name).unwrap();
+            world.specs.insert(to, spec);
+        });
     }
 
     /// Ends a process: its namespace and the devices in it vanish.
@@ -376,6 +407,15 @@ pub(crate) fn controller() -> (Controller<FakeKernel>, FakeKernel) {
 
 /// The same over a kernel that exists.
 pub(crate) fn controller_over(kernel: FakeKernel) -> Controller<FakeKernel> {
+    remembering(kernel, FakeServices::default(), None)
+}
+
+/// The same that keeps its state in a directory, and begins with what is kept there.
+pub(crate) fn remembering(
+    kernel: FakeKernel,
+    services: FakeServices,
+    directory: Option<&Path>,
+) -> Controller<FakeKernel> {
     let config = SwitchConfig {
         workers: NonZeroUsize::MIN,
         poll: Duration::ZERO,
@@ -383,10 +423,10 @@ pub(crate) fn controller_over(kernel: FakeKernel) -> Controller<FakeKernel> {
     let switch = Switch::start(&config).unwrap();
     Controller::new(Parts {
         kernel,
-        services: Arc::new(FakeServices::default()),
+        services: Arc::new(services),
         switch,
         run_dir: PathBuf::from("/run/test"),
-        memory: None,
+        memory: directory.map(|directory| Store::open(directory).unwrap()),
     })
     .unwrap()
 }
@@ -396,6 +436,11 @@ pub(crate) fn controller_over(kernel: FakeKernel) -> Controller<FakeKernel> {
 pub(crate) struct FakeServices(Arc<Mutex<Vec<String>>>);
 
 impl FakeServices {
+    /// What was asked so far, and forgets it.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
     fn note(&self, line: String) -> Service {
         self.0.lock().unwrap().push(line);
         Service::new(())

@@ -2,8 +2,11 @@
 
 mod endpoints;
 mod fdb;
+mod gateways;
+mod guests;
 mod macvlan;
 mod overlay;
+mod restore;
 mod shapes;
 mod upkeep;
 
