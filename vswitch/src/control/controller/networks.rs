@@ -9,6 +9,7 @@ use crate::control::{
     ControlError,
     command::NetworkCreate,
     endpoint::{End, Endpoint},
+    ipam::Pool,
     kernel::Kernel,
     name::ObjectId,
     network::{
@@ -17,6 +18,7 @@ use crate::control::{
     options::{GatewayWish, OverlayOptions, RelayOptions},
     overlay::{self, TunnelRequest, UnderlayId},
     stamp,
+    state::SavedNetwork,
     subnets::Pools,
     view::{ContainerView, Created, EventKind, NetworkInspect, NetworkSummary, Pruned},
 };
@@ -66,13 +68,17 @@ impl<K: Kernel> Controller<K> {
         create: &NetworkCreate,
         id: &ObjectId,
     ) -> Result<Plan, ControlError> {
-        let others: Vec<(&str, IpNet)> = (self.networks.values())
+        let live = self.networks.values().flat_map(|network| {
+            let subnets = network.pools().map(Pool::subnet);
+            subnets.map(|subnet| (network.name.as_str(), subnet))
+        });
+        let dormant = (self.dormant.networks.iter())
+            .filter(|network| network.id != *id)
             .flat_map(|network| {
-                network
-                    .pools()
-                    .map(|pool| (network.name.as_str(), pool.subnet()))
-            })
-            .collect();
+                let subnets = network.create.subnets.iter();
+                subnets.map(|subnet| (network.create.name.as_str(), *subnet))
+            });
+        let others: Vec<(&str, IpNet)> = live.chain(dormant).collect();
         network::plan(driver, create, id, &others, || self.kernel.occupied())
     }
 
@@ -243,7 +249,11 @@ impl<K: Kernel> Controller<K> {
         (id, owner): (ObjectId, Owner),
         create: NetworkCreate,
     ) -> Result<Created, ControlError> {
-        let taken = |name: &str| self.networks.values().any(|network| network.name == name);
+        let taken = |name: &str| {
+            let mut live = self.networks.values().map(|network| &network.name);
+            let mut dormant = self.dormant.networks.iter().map(|n| &n.create.name);
+            live.any(|known| known == name) || dormant.any(|known| known == name)
+        };
         let driver = network::check_new(&create, taken)?;
         let plan = self.plan(driver, &create, &id)?;
         let relay = self.relay(&create.name, plan, create.internal)?;
@@ -271,6 +281,17 @@ impl<K: Kernel> Controller<K> {
     }
 
     pub(super) fn network_remove(&mut self, reference: &str) -> Result<(), ControlError> {
+        // One that could not be made again goes by its name or whole ID.
+        let named = |network: &SavedNetwork| {
+            network.create.name == reference || network.id.as_str() == reference
+        };
+        if let Some(dormant) = self.dormant.networks.iter().find(|n| named(n)) {
+            let id = dormant.id.clone();
+            self.dormant.networks.retain(|network| network.id != id);
+            self.dormant.endpoints.retain(|e| e.network != id);
+            self.dormant.guests.retain(|guest| guest.network != id);
+            return Ok(());
+        }
         let network = self.network(reference)?;
         if is_predefined(&network.name) {
             return Err(ControlError::invalid(format!(
