@@ -4,3 +4,4 @@
 //! running service ends when its handle is dropped, and takes its sockets, threads and rules with it.
 
 pub mod gateway;
+pub mod nat;

@@ -4,10 +4,10 @@
 //! forwards nothing, and sends no router advertisements. TCP to other ports is reset, UDP to other ports is told so.
 //! What a question means is not known here: each goes to the [`Ask`] of the owner, and comes back by its [`Reply`].
 //!
-//! - [`link`]: Ethernet, and who is where; the port to the switch.
-//! - [`host`]: IP, ICMP, UDP: one smoltcp interface.
-//! - [`stream`]: DNS over TCP.
-//! - [`servant`]: the one thread.
+//! - `link`: Ethernet, and who is where; the port to the switch.
+//! - `host`: IP, ICMP, UDP: one smoltcp interface.
+//! - `stream`: DNS over TCP.
+//! - `servant`: the one thread.
 //!
 //! smoltcp is given IP packets, not frames. Its own neighbour cache is small, asks for one address a second, and a
 //! gateway that was started anew would be deaf for its first minute to a network full of hosts that know it already.
