@@ -19,3 +19,4 @@ mod sys;
 mod throughput;
 mod underlay;
 mod uplink;
+mod way_out;
