@@ -1,7 +1,7 @@
 //! The container's side: sockets made inside the sandbox's namespace, connected to the container's own address.
 //!
-//! The namespace is opened, compared, entered for one `socket(2)` and closed again: less than a tenth of a millisecond,
-//! and between two connections nothing keeps it alive.
+//! The namespace is opened, compared, entered for one `socket(2)` and closed again. With the threads for that a
+//! connection takes some tenths of a millisecond, and between two connections nothing keeps the namespace alive.
 //!
 //! Client and server are one host here. Where nobody listens the kernel may choose the very port that is asked as the
 //! client's own, and a TCP socket then connects to itself (simultaneous open), a UDP socket hears its own echo. Such a
