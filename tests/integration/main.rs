@@ -13,6 +13,7 @@ mod isolation;
 mod lifecycle;
 mod macvlan;
 mod overlay;
+mod published;
 mod readme;
 mod relay;
 mod sys;
