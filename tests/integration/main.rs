@@ -15,6 +15,7 @@ mod macvlan;
 mod overlay;
 mod readme;
 mod relay;
+mod resolver;
 mod sys;
 mod throughput;
 mod underlay;
