@@ -16,6 +16,7 @@ mod overlay;
 mod published;
 mod readme;
 mod relay;
+mod resolver;
 mod sys;
 mod throughput;
 mod underlay;

@@ -200,10 +200,11 @@ impl Visit {
             tokio::select! {
                 read = self.stream.read_buf(&mut self.held), if !ended && !full => ended = read? == 0,
                 Some(done) = self.errands.join_next() => {
+                    // Before the client can know of it, and it may not take it for long.
+                    self.activity.now(!self.errands.is_empty());
                     if let Some(reply) = done.map_err(io::Error::other)? {
                         self.send(&reply).await?;
                     }
-                    self.activity.now(!self.errands.is_empty());
                     deadline = Instant::now() + idle;
                 }
                 () = sleep_until(deadline), if !waiting => return Ok(()),
@@ -219,14 +220,17 @@ impl Visit {
                 break;
             };
             match self.dns.begin(&query, &self.querier, Transport::Tcp) {
-                Begun::Reply(reply) => self.send(&reply).await?,
+                Begun::Reply(reply) => {
+                    self.activity.now(!self.errands.is_empty());
+                    self.send(&reply).await?;
+                }
                 Begun::Errand(errand) => {
                     self.errands.spawn(errand.run());
+                    self.activity.now(true);
                 }
                 Begun::Nothing => continue,
             }
             any = true;
-            self.activity.now(!self.errands.is_empty());
         }
         Ok(any)
     }

@@ -7,6 +7,7 @@ mod stream;
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    sync::atomic::{AtomicU16, Ordering},
     time::Instant,
 };
 
@@ -60,8 +61,7 @@ impl Server {
         let upstreams = Upstreams::Fixed(upstreams);
         let dns = Dns::with_limits(runtime.handle().clone(), upstreams, limits);
         dns.tell(world());
-        let loopback = [Ipv4Addr::LOCALHOST.into()];
-        let (udp, tcp) = sockets_at(&loopback);
+        let (udp, tcp) = gateway_sockets(&[own_address().into()], 0).unwrap();
         let at = udp[0].local_addr().unwrap();
         assert_eq!(tcp[0].local_addr().unwrap(), at);
         let service = dns.serve(udp, tcp, who).unwrap();
@@ -101,10 +101,11 @@ impl Server {
     }
 }
 
-/// Sockets at some free port. The one that UDP chose may be that of somebody's TCP connection.
-fn sockets_at(addresses: &[IpAddr]) -> (Vec<UdpSocket>, Vec<TcpListener>) {
-    let mut tries = (0..20).map(|_| gateway_sockets(addresses, 0));
-    tries.find_map(Result::ok).unwrap()
+/// An address of the loopback network that no other test uses: all its ports are free, and stay so.
+fn own_address() -> Ipv4Addr {
+    static NEXT: AtomicU16 = AtomicU16::new(0x0300);
+    let [third, fourth] = NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    Ipv4Addr::new(127, 0, third, fourth)
 }
 
 /// A connection from an address of the loopback network that no other test uses: its port is taken from nobody.
@@ -233,14 +234,17 @@ fn an_address_that_is_not_there_yet_can_be_served() {
         "198.18.255.254".parse().unwrap(),
         "2001:2::fe".parse().unwrap(),
     ];
-    let (udp, tcp) = sockets_at(&unknown);
+    let (udp, tcp) = gateway_sockets(&unknown, 0).unwrap();
     assert_eq!((udp.len(), tcp.len()), (2, 2));
 }
 
 #[test]
 fn addresses_of_both_families_are_served() {
     let server = Server::new(vec![], Limits::default());
-    let (udp, tcp) = sockets_at(&[Ipv6Addr::LOCALHOST.into()]);
+    // The port that UDP chose may be taken for TCP.
+    let loopback = [Ipv6Addr::LOCALHOST.into()];
+    let mut tries = (0..20).map(|_| gateway_sockets(&loopback, 0));
+    let (udp, tcp) = tries.find_map(Result::ok).unwrap();
     let at = udp[0].local_addr().unwrap();
     let _service = server.dns.serve(udp, tcp, &Who::Sandbox(id(1))).unwrap();
     let mut client = TcpStream::connect(at).unwrap();

@@ -17,7 +17,7 @@ struct Upstream {
 
 impl Upstream {
     fn new(reply: impl Fn(Message) -> Vec<Vec<u8>> + Send + 'static) -> Self {
-        let socket = Udp::bind("127.0.0.1:0").unwrap();
+        let socket = Udp::bind((own_address(), 0)).unwrap();
         let at = socket.local_addr().unwrap();
         let (tell, asked) = mpsc::channel();
         let thread = thread::spawn(move || {
@@ -126,7 +126,7 @@ fn the_next_server_is_asked_after_silence_servfail_and_refused() {
     let failing = Upstream::saying(ResponseCode::ServFail);
     let refusing = Upstream::saying(ResponseCode::Refused);
     let good = Upstream::saying(ResponseCode::NXDomain);
-    let closed = Udp::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = SocketAddr::from((own_address(), 9));
     for bad in [vec![silent.at, failing.at], vec![refusing.at, closed]] {
         let servers = [bad.clone(), vec![good.at]].concat();
         let server = Server::new(servers, limits());
@@ -276,7 +276,7 @@ fn without_a_server_outside_it_is_servfail_at_once() {
 #[test]
 fn nothing_is_forwarded_to_where_we_listen() {
     let upstream = Upstream::saying(ResponseCode::NXDomain);
-    let (udp, tcp) = sockets_at(&[Ipv4Addr::LOCALHOST.into()]);
+    let (udp, tcp) = gateway_sockets(&[own_address().into()], 0).unwrap();
     let gateway = udp[0].local_addr().unwrap();
     let server = Server::new(vec![gateway, upstream.at], Limits::default());
     let begun = Instant::now();
