@@ -357,8 +357,7 @@ fn daemon_command(dir: &Path, setup: &Setup) -> Command {
     command
         .args(["daemon", "--socket"])
         .arg(dir.join("vswitch.sock"))
-        .arg("--state-dir")
-        .arg(dir.join("state"));
+        .arg("--ephemeral");
     if let Some(workers) = setup.workers {
         command.args(["--workers", &workers.to_string()]);
     }

@@ -81,24 +81,24 @@ pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonErro
     switch.workers = config.workers.unwrap_or(switch.workers);
     let workers = switch.workers;
     let switch = Switch::start(&switch)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(RUNTIME_THREADS)
+        .thread_name("vswitch-control")
+        .enable_all()
+        .build()?;
     let memory = match &config.state {
         Keep::Directory(directory) => Some(Store::open(directory)?),
         Keep::Nothing => None,
     };
     let controller = Controller::new(Parts {
         kernel: HostKernel::new()?,
-        services: Arc::new(Switchboard),
+        services: Arc::new(Switchboard::new(runtime.handle())),
         switch,
         run_dir: socket.directory().to_owned(),
         memory,
     })?;
     let controller = Arc::new(Mutex::new(controller));
     let upkeep = Upkeep::start(&controller)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(RUNTIME_THREADS)
-        .thread_name("vswitch-control")
-        .enable_all()
-        .build()?;
     let handle = Handle::new(Arc::clone(&controller));
     let served = runtime.block_on(async {
         let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -109,12 +109,13 @@ pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonErro
     });
     tracing::info!("stopping");
     // No command can come any more, so the rest of it has no competitor for the lock.
-    drop(runtime);
     drop(upkeep);
     controller
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .shut_down();
+    drop(controller);
+    drop(runtime);
     drop(socket);
     served
 }

@@ -52,8 +52,10 @@ impl Switchboard {
         let (asked, spawner) = (dns.clone(), runtime.clone());
         let ask = move |question: Question, reply: Reply| {
             let transport = match question.transport {
-                gateway::Transport::Udp { room } => dns::Transport::Datagram { room },
-                gateway::Transport::Tcp => dns::Transport::Stream,
+                gateway::Transport::Udp { room } => dns::Transport::Udp {
+                    most: room.try_into().unwrap_or(u16::MAX),
+                },
+                gateway::Transport::Tcp => dns::Transport::Tcp,
             };
             let answer = asked.ask(&question.message, &question.from, transport);
             spawner.spawn(async move {
