@@ -227,8 +227,11 @@ fn the_clients_of_a_sandbox_that_is_gone_are_reset() {
     let stage = Stage::new(false);
     let published = stage.publish("127.0.0.1::80").must("publish");
     stage.lab.cli(&["sandbox", "rm", "--force", "web"]).done();
-    let mut client = stage.connect(SocketAddr::new(V4, published[0].0));
-    let reset = client.read(&mut [0]).map_err(|error| error.kind());
+    let to = SocketAddr::new(V4, published[0].0);
+    // The reset may come while the client is still connecting.
+    let connect = || TcpStream::connect_timeout(&to, SOON)?.read(&mut [0]);
+    let reset = (stage.lab.host().run(connect)).must("the host");
+    let reset = reset.map_err(|error| error.kind());
     assert_eq!(reset, Err(io::ErrorKind::ConnectionReset));
     stage.finish();
 }

@@ -140,14 +140,20 @@ async fn drain(carrier: &Carrier, held: usize, to: &TcpStream) -> io::Result<()>
     Ok(())
 }
 
-/// Carries until the source ends, and passes the end on.
-pub(super) async fn direction(carriers: &Carriers, from: &TcpStream, to: &TcpStream) -> End {
+/// Carries until the source ends, and passes the end on; not where the connection is `cut`: who told the other
+/// direction of the failure has left nothing but an end to be seen here.
+pub(super) async fn direction(
+    carriers: &Carriers,
+    from: &TcpStream,
+    to: &TcpStream,
+    cut: &AtomicBool,
+) -> End {
     loop {
         if let Err(error) = from.readable().await {
             return End::Source(error);
         }
         let mut carrier = carriers.take();
-        if let Some(end) = burst(carriers, &mut carrier, from, to).await {
+        if let Some(end) = burst(carriers, &mut carrier, from, to, cut).await {
             return end;
         }
         carriers.spare.give(carrier);
@@ -160,10 +166,14 @@ async fn burst(
     carrier: &mut Carrier,
     from: &TcpStream,
     to: &TcpStream,
+    cut: &AtomicBool,
 ) -> Option<End> {
     let mut turn = 0;
     loop {
         match carriers.fill(carrier, from) {
+            Ok(0) if cut.load(Ordering::Relaxed) => {
+                return Some(End::Source(io::ErrorKind::ConnectionReset.into()));
+            }
             Ok(0) => {
                 let told = SockRef::from(to).shutdown(Shutdown::Write);
                 return Some(told.map_or_else(End::Sink, |()| End::Closed));

@@ -12,7 +12,10 @@ use std::{
     io,
     net::SocketAddr,
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -148,24 +151,27 @@ async fn attend(
 ///
 /// # Errors
 /// One side failed: what is left is to be cut.
-pub(super) async fn both(
-    carriers: &Carriers,
-    client: &TcpStream,
-    container: &TcpStream,
-) -> io::Result<()> {
-    let mut up = pin!(direction(carriers, client, container));
-    let mut down = pin!(direction(carriers, container, client));
+async fn both(carriers: &Carriers, client: &TcpStream, container: &TcpStream) -> io::Result<()> {
+    let cut = AtomicBool::new(false);
+    let mut up = pin!(direction(carriers, client, container, &cut));
+    let mut down = pin!(direction(carriers, container, client, &cut));
     tokio::select! {
-        end = &mut up => rest(end, client, down).await,
-        end = &mut down => rest(end, container, up).await,
+        end = &mut up => rest(end, client, down, &cut).await,
+        end = &mut down => rest(end, container, up, &cut).await,
     }
 }
 
 /// One direction has ended, in which `source` spoke; what becomes of the other one.
-async fn rest(end: End, source: &TcpStream, other: impl Future<Output = End>) -> io::Result<()> {
+async fn rest(
+    end: End,
+    source: &TcpStream,
+    other: impl Future<Output = End>,
+    cut: &AtomicBool,
+) -> io::Result<()> {
     match end {
         End::Source(error) => Err(error),
         End::Sink(error) => {
+            cut.store(true, Ordering::Relaxed);
             // Who takes nothing any more has nothing more to say than what is there; only the other side may be slow.
             let _spoken = timeout(LAST_WORDS, other).await;
             Err(error)

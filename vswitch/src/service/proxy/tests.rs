@@ -105,6 +105,14 @@ fn is_reset(stream: &mut TcpStream) -> bool {
     read == Err(io::ErrorKind::ConnectionReset)
 }
 
+/// Whether a new client is reset, be it while it is still connecting.
+fn is_refused(to: SocketAddr) -> bool {
+    match TcpStream::connect_timeout(&to, SOON) {
+        Ok(stream) => is_reset(&mut patient(stream)),
+        Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+    }
+}
+
 fn round_trip(client: &mut TcpStream, container: &mut TcpStream) {
     for (text, from, to) in [(b"question", 0, 1), (b"answer!!", 1, 0)] {
         let ends = [&mut *client, &mut *container];
