@@ -26,7 +26,7 @@ use crate::{
     sys::{SysError, caps},
 };
 
-/// Threads of the control plane's runtime; commands that block have threads of their own.
+/// Threads of each runtime; commands that block have threads of their own.
 const RUNTIME_THREADS: usize = 2;
 
 /// What the daemon is told at its start.
@@ -81,18 +81,16 @@ pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonErro
     switch.workers = config.workers.unwrap_or(switch.workers);
     let workers = switch.workers;
     let switch = Switch::start(&switch)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(RUNTIME_THREADS)
-        .thread_name("vswitch-control")
-        .enable_all()
-        .build()?;
+    let runtime = runtime("vswitch-control")?;
+    // What is served carries data: commands are not to wait for it.
+    let serving = self::runtime("vswitch-serve")?;
     let memory = match &config.state {
         Keep::Directory(directory) => Some(Store::open(directory)?),
         Keep::Nothing => None,
     };
     let controller = Controller::new(Parts {
         kernel: HostKernel::new()?,
-        services: Arc::new(Switchboard::new(runtime.handle())),
+        services: Arc::new(Switchboard::new(serving.handle())),
         switch,
         run_dir: socket.directory().to_owned(),
         memory,
@@ -115,9 +113,17 @@ pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonErro
         .unwrap_or_else(PoisonError::into_inner)
         .shut_down();
     drop(controller);
-    drop(runtime);
+    drop((runtime, serving));
     drop(socket);
     served
+}
+
+fn runtime(name: &str) -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(RUNTIME_THREADS)
+        .thread_name(name)
+        .enable_all()
+        .build()
 }
 
 async fn told_to_stop(mut terminate: Signal, mut interrupt: Signal) {

@@ -177,7 +177,7 @@ fn a_place_outlives_the_daemon_with_and_without_its_container() {
     drop(c);
     kernel.crash();
     let services = FakeServices::default();
-    let mut c = remembering(kernel.clone(), services.clone(), Some(at.path()));
+    let c = remembering(kernel.clone(), services.clone(), Some(at.path()));
     assert_eq!(c.state(), state);
     assert!(
         services
