@@ -6,8 +6,10 @@
 
 mod kernel;
 mod macvlan;
+mod published;
 mod vswitch;
 
+use std::net::SocketAddrV4;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -17,7 +19,11 @@ use anyhow::{Context as _, Result, bail};
 use crate::bare::BareLoop;
 use crate::scenario::{Path, Place};
 pub(crate) use macvlan::Lan;
+pub(crate) use published::Container;
 pub(crate) use vswitch::Program;
+
+/// Port of iperf3's server.
+const IPERF3_PORT: u16 = 5201;
 
 /// A switch with hosts on it.
 #[derive(Debug)]
@@ -57,6 +63,10 @@ pub(crate) struct Ends<'a> {
     pub(crate) client: &'a Host,
     /// Who receives it.
     pub(crate) server: &'a Host,
+    /// Where the client finds iperf3's server.
+    pub(crate) at: SocketAddrV4,
+    /// Whether the server sends and the client receives.
+    pub(crate) is_reversed: bool,
 }
 
 /// What moves the frames.
@@ -67,6 +77,8 @@ enum Engine {
     Loop(BareLoop),
     /// One of those that take turns on a parent.
     Tenant(macvlan::Tenant),
+    /// A proxy in front of a container.
+    Proxy(published::Front),
 }
 
 impl Candidate {
@@ -94,16 +106,25 @@ impl Candidate {
     pub(crate) fn ends(&self, path: Path) -> Option<Ends<'_>> {
         let host = |place| self.hosts.iter().find(|host| host.place == place);
         let (client, server) = path.ends();
+        let server = host(server)?;
+        let at = match &self.engine {
+            Engine::Proxy(front) => front.at(),
+            Engine::Kernel | Engine::Daemons(_) | Engine::Loop(_) | Engine::Tenant(_) => {
+                SocketAddrV4::new(server.place.address(), IPERF3_PORT)
+            }
+        };
         Some(Ends {
             client: host(client)?,
-            server: host(server)?,
+            server,
+            at,
+            is_reversed: path.is_reversed(),
         })
     }
 
     /// Its turn begins: from now on, and until [`Self::give_way`], traffic passes. Most are always there.
     pub(crate) fn take_turn(&mut self) -> Result<()> {
         match &mut self.engine {
-            Engine::Kernel | Engine::Daemons(_) | Engine::Loop(_) => Ok(()),
+            Engine::Kernel | Engine::Daemons(_) | Engine::Loop(_) | Engine::Proxy(_) => Ok(()),
             Engine::Tenant(tenant) => tenant.enter(&self.hosts),
         }
     }
@@ -111,7 +132,7 @@ impl Candidate {
     /// Its turn is over.
     pub(crate) fn give_way(&mut self) -> Result<()> {
         match &mut self.engine {
-            Engine::Kernel | Engine::Daemons(_) | Engine::Loop(_) => Ok(()),
+            Engine::Kernel | Engine::Daemons(_) | Engine::Loop(_) | Engine::Proxy(_) => Ok(()),
             Engine::Tenant(tenant) => tenant.leave(&self.hosts),
         }
     }
@@ -121,6 +142,7 @@ impl Candidate {
         match self.engine {
             Engine::Kernel => Ok(()),
             Engine::Loop(bare) => bare.finish(),
+            Engine::Proxy(front) => front.finish(),
             Engine::Tenant(tenant) => tenant.finish(),
             Engine::Daemons(daemons) => daemons.into_iter().try_for_each(vswitch::Daemon::finish),
         }

@@ -63,6 +63,22 @@ impl Load {
         Self::RoundTrip,
     ];
 
+    /// Those that a scenario has.
+    pub(crate) fn of(scenario: Scenario) -> impl Iterator<Item = Self> {
+        let has = move |load: &Self| match scenario {
+            Scenario::Bridge | Scenario::Overlay | Scenario::Macvlan => true,
+            // The connection that the proxy makes has the machine's congestion control, whatever the client's is.
+            Scenario::Published => matches!(
+                load,
+                Self::Tcp {
+                    congestion: Congestion::Cubic,
+                    ..
+                }
+            ),
+        };
+        Self::ALL.into_iter().filter(has)
+    }
+
     /// Unit of the figures.
     pub(crate) const fn unit(self) -> &'static str {
         match self {
@@ -79,6 +95,7 @@ impl Load {
             Scenario::Bridge => (0.9, 0.65, Some(0.35), Some(0.5), Some(4.0)),
             Scenario::Macvlan => (0.8, 0.4, None, None, None),
             Scenario::Overlay => (0.5, 0.75, None, Some(0.9), Some(4.0)),
+            Scenario::Published => return None,
         };
         match self {
             Self::Tcp {
@@ -173,10 +190,13 @@ fn iperf3(ends: Ends<'_>, time: Duration, options: &[&str]) -> Result<Value> {
     }
     let seconds = time.as_secs().to_string();
     let mut client = Command::new("iperf3");
-    let server_address = ends.server.place.address().to_string();
+    let (address, port) = (ends.at.ip().to_string(), ends.at.port().to_string());
     client
-        .args(["-J", "-t", &seconds, "-c", &server_address])
+        .args(["-J", "-t", &seconds, "-c", &address, "-p", &port])
         .args(options);
+    if ends.is_reversed {
+        client.arg("-R");
+    }
     let client = spawn_in(&ends.client.netns, client.stdout(Stdio::piped()))?.wait_with_output()?;
     if !client.status.success() {
         server.kill()?;
@@ -193,6 +213,15 @@ fn iperf3(ends: Ends<'_>, time: Duration, options: &[&str]) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_published_port_is_measured_by_tcp_alone() {
+        let flows: Vec<_> = Load::of(Scenario::Published)
+            .map(|load| load.to_string())
+            .collect();
+        assert_eq!(flows, ["TCP 1 flow, cubic", "TCP 8 flows, cubic"]);
+        assert!(Load::of(Scenario::Macvlan).eq(Load::ALL));
+    }
 
     #[test]
     fn macvlan_has_floors_for_a_single_flow() {

@@ -2,7 +2,8 @@
 //!
 //! `vswitch-perf bridge` alternates this switch and the kernel's bridge, `vswitch-perf overlay` this
 //! switch and the kernel's VXLAN device, `vswitch-perf macvlan` this switch and the kernel's macvlan
-//! devices on one parent, each within one run, because a machine's speed drifts and only
+//! devices on one parent, `vswitch-perf publish` a published port of this switch and Docker's userland proxy,
+//! each within one run, because a machine's speed drifts and only
 //! a ratio within one run means anything. Congestion control is set for every TCP flow and printed, because
 //! it decides more than the switch does.
 
@@ -19,7 +20,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
-use candidate::{Candidate, Lan, Program};
+use candidate::{Candidate, Container, Lan, Program};
 use load::Load;
 use report::Report;
 use scenario::{Path, Scenario};
@@ -40,6 +41,8 @@ enum Command {
     Overlay(Run),
     /// This switch beside the kernel's macvlan devices, on the same parent interface
     Macvlan(Macvlan),
+    /// A published port of this switch beside Docker's userland proxy: TCP both ways
+    Publish(Publish),
 }
 
 #[derive(Debug, clap::Args)]
@@ -61,22 +64,37 @@ struct Macvlan {
 }
 
 #[derive(Debug, clap::Args)]
-struct Run {
+struct Publish {
+    /// Docker's userland proxy
+    #[arg(long, value_name = "FILE", default_value = "docker-proxy")]
+    docker_proxy: PathBuf,
+    #[command(flatten)]
+    rounds: Rounds,
+}
+
+#[derive(Debug, clap::Args)]
+struct Rounds {
     /// Rounds; each measures every candidate once, in turning order
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Seconds of each throughput measurement
     #[arg(long, default_value_t = 3)]
     seconds: u64,
+    /// Write the report, every single figure included, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Run {
+    #[command(flatten)]
+    rounds: Rounds,
     /// Worker threads of each switch [default: one per core]
     #[arg(long)]
     workers: Option<usize>,
     /// The `vswitch` binary [default: the one beside this program]
     #[arg(long, value_name = "FILE")]
     vswitch: Option<PathBuf>,
-    /// Write the report, every single figure included, as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
 }
 
 impl Run {
@@ -105,14 +123,14 @@ fn main() -> Result<()> {
             if args.bare {
                 candidates.push(Candidate::bare_loop()?);
             }
-            compare(&args.run, Scenario::Bridge, candidates)
+            compare(&args.run.rounds, Scenario::Bridge, candidates)
         }
         Command::Overlay(args) => {
             let candidates = vec![
                 Candidate::kernel_vxlan()?,
                 Candidate::vswitch_overlay(&args.program()?)?,
             ];
-            compare(&args, Scenario::Overlay, candidates)
+            compare(&args.rounds, Scenario::Overlay, candidates)
         }
         Command::Macvlan(args) => {
             let lan = Lan::create()?;
@@ -120,12 +138,20 @@ fn main() -> Result<()> {
             if args.bare {
                 candidates.push(lan.bare_loop()?);
             }
-            compare(&args.run, Scenario::Macvlan, candidates)
+            compare(&args.run.rounds, Scenario::Macvlan, candidates)
+        }
+        Command::Publish(args) => {
+            let container = Container::create()?;
+            let candidates = vec![
+                container.docker_proxy(&args.docker_proxy)?,
+                container.vswitch()?,
+            ];
+            compare(&args.rounds, Scenario::Published, candidates)
         }
     }
 }
 
-fn compare(args: &Run, scenario: Scenario, mut candidates: Vec<Candidate>) -> Result<()> {
+fn compare(args: &Rounds, scenario: Scenario, mut candidates: Vec<Candidate>) -> Result<()> {
     let names = candidates.iter().map(Candidate::name).collect();
     let mut report = Report::new(scenario, names, args.seconds)?;
     for round in 0..args.rounds {
@@ -143,7 +169,7 @@ fn compare(args: &Run, scenario: Scenario, mut candidates: Vec<Candidate>) -> Re
 
 /// Measures every load on every path over every candidate that has it, a candidate after the other.
 fn measure_round(
-    args: &Run,
+    args: &Rounds,
     scenario: Scenario,
     candidates: &mut [Candidate],
     round: usize,
@@ -153,7 +179,7 @@ fn measure_round(
     let count = candidates.len();
     let label = format!("{}/{}", round + 1, args.rounds);
     for path in scenario.paths() {
-        for load in Load::ALL {
+        for load in Load::of(scenario) {
             for turn in 0..count {
                 let candidate = &mut candidates[(round + turn) % count];
                 let what = format!("{load}, {path}, {}", candidate.name());

@@ -12,6 +12,8 @@ pub(crate) enum Scenario {
     Overlay,
     /// A physical network, with the kernel's macvlan devices.
     Macvlan,
+    /// A published port, with Docker's userland proxy.
+    Published,
 }
 
 impl Scenario {
@@ -20,6 +22,7 @@ impl Scenario {
         match self {
             Self::Bridge | Self::Overlay => &[Path::BetweenHosts],
             Self::Macvlan => &[Path::ChildToLan, Path::LanToChild, Path::ChildToChild],
+            Self::Published => &[Path::Upload, Path::Download],
         }
     }
 }
@@ -77,16 +80,27 @@ pub(crate) enum Path {
     LanToChild,
     /// From a child to its sibling on the same parent.
     ChildToChild,
+    /// From a host to a container of its own, through a published port.
+    Upload,
+    /// The same connections, data the other way.
+    Download,
 }
 
 impl Path {
-    /// The client's end and the server's. Data goes from the first to the second.
+    /// The client's end and the server's. Data goes from the first to the second, unless [`Self::is_reversed`].
     pub(crate) const fn ends(self) -> (Place, Place) {
         match self {
-            Self::BetweenHosts | Self::ChildToChild => (Place::A, Place::B),
+            Self::BetweenHosts | Self::ChildToChild | Self::Upload | Self::Download => {
+                (Place::A, Place::B)
+            }
             Self::ChildToLan => (Place::A, Place::Lan),
             Self::LanToChild => (Place::Lan, Place::A),
         }
+    }
+
+    /// Whether the server sends and the client receives.
+    pub(crate) const fn is_reversed(self) -> bool {
+        matches!(self, Self::Download)
     }
 }
 
@@ -97,6 +111,8 @@ impl fmt::Display for Path {
             Self::ChildToLan => "child to LAN",
             Self::LanToChild => "LAN to child",
             Self::ChildToChild => "child to child",
+            Self::Upload => "client to container",
+            Self::Download => "container to client",
         })
     }
 }
@@ -129,6 +145,15 @@ mod tests {
             .collect();
         let (a, b, lan) = (Place::A, Place::B, Place::Lan);
         assert_eq!(ends, [(a, lan), (lan, a), (a, b)]);
+    }
+
+    #[test]
+    fn a_published_port_is_measured_both_ways_with_the_same_client() {
+        let [up, down] = Scenario::Published.paths() else {
+            panic!("two paths");
+        };
+        assert_eq!(up.ends(), down.ends());
+        assert!(!up.is_reversed() && down.is_reversed());
     }
 
     #[test]

@@ -392,8 +392,7 @@ fn daemon_command(mounts: Option<&Mounts>, dir: &Path, setup: &Setup) -> Command
     command
         .args(["daemon", "--socket"])
         .arg(dir.join("vswitch.sock"))
-        .arg("--state-dir")
-        .arg(dir.join("state"));
+        .arg("--ephemeral");
     if let Some(workers) = setup.workers {
         command.args(["--workers", &workers.to_string()]);
     }

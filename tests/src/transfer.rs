@@ -3,7 +3,7 @@
 use crate::{Must, Sandbox, deadline::uninterrupted, pattern::Pattern};
 use std::{
     io::{Read, Write},
-    net::{IpAddr, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream},
     thread,
     time::Duration,
 };
@@ -25,6 +25,15 @@ pub fn tcp(from: &Sandbox, to: &Sandbox, address: IpAddr, bytes: u64) {
         .run(|| TcpStream::connect_timeout(&target, STALL))
         .must(&what);
     let (reader, _) = listener.accept().must(&what);
+    stream(writer, reader, bytes, &what);
+}
+
+/// Sends `bytes` bytes into one end of a connection and checks each at the other; then this direction is closed.
+///
+/// # Panics
+/// With `what` when one is wrong, missing or too many, or nothing moves any more.
+#[track_caller]
+pub fn stream(writer: TcpStream, reader: TcpStream, bytes: u64, what: &str) {
     writer.set_write_timeout(Some(STALL)).must("a timeout");
     reader.set_read_timeout(Some(STALL)).must("a timeout");
     let outcome = thread::scope(|scope| {
@@ -50,7 +59,8 @@ fn send(mut writer: TcpStream, bytes: u64) -> Result<(), String> {
             .map_err(|e| format!("{left} bytes before the end: {e}"))?;
         left -= length as u64;
     }
-    Ok(())
+    // There may be another descriptor, for the way back.
+    (writer.shutdown(Shutdown::Write)).map_err(|e| format!("at the end: {e}"))
 }
 
 fn receive(mut reader: TcpStream) -> Result<u64, String> {

@@ -28,7 +28,9 @@ pub mod vtep;
 pub use ecn::{Ecn, Remark};
 pub use error::{ConfigError, NotLearned};
 pub use header::{Header, HeaderError, LEN, PORT, Reserved};
-pub use neighbours::{Answer, Binding, Neighbours, Observed, Reply, Source, is_question};
+pub use neighbours::{
+    Answer, Binding, Neighbours, Observed, Reply, Source, answer_as_owner, is_question,
+};
 pub use outer::{DEFAULT_TTL, Dscp, FIRST_SOURCE_PORT, Outer, OuterDscp, OuterPolicy, Ttl};
 pub use peer::{Peer, Traffic};
 pub use refusal::Refusal;

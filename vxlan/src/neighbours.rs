@@ -20,6 +20,7 @@
 
 mod arp;
 mod nd;
+mod own;
 
 use core::net::{IpAddr, Ipv6Addr};
 use core::num::NonZeroU32;
@@ -29,6 +30,8 @@ use vswitch_wire::{EtherType, Head, Kind, MacAddr};
 use crate::table::FairTable;
 use arp::Arp;
 use nd::Discovery;
+
+pub use own::answer_as_owner;
 
 /// Where a message was seen; when the table is full, whoever has the most entries in it loses one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -16,14 +16,19 @@ such as vswitch::control=debug); the default is info.";
 
 /// Run the switch until SIGINT or SIGTERM
 ///
-/// Stays in the foreground and logs to stderr. When it ends it detaches every sandbox and removes
-/// what it made. Needs CAP_NET_ADMIN, CAP_SYS_ADMIN and /dev/net/tun.
+/// Stays in the foreground and logs to stderr. Networks, sandboxes and endpoints outlive it: they are
+/// there again after a restart, a crash, a reboot. Needs CAP_NET_ADMIN, CAP_SYS_ADMIN and /dev/net/tun.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Daemon {
-    /// Where the state that outlives a restart shall be kept. None is yet: a warning says so
-    #[arg(long, value_name = "DIR")]
+    /// Where networks, endpoints and addresses are kept over a restart. Default: /var/lib/vswitch, and
+    /// with another --socket the directory `state` beside it
+    #[arg(long, value_name = "DIR", conflicts_with = "ephemeral")]
     pub(crate) state_dir: Option<PathBuf>,
+
+    /// Keep nothing: networks and sandboxes end with the daemon
+    #[arg(long)]
+    pub(crate) ephemeral: bool,
 
     /// Threads that forward frames. Default: one per core
     #[arg(long, value_name = "N")]

@@ -1,6 +1,6 @@
 //! `vswitch network ...`.
 
-use super::values::{self, KeyValue, NamedAddress};
+use super::values::{self, Bindings, KeyValue, NamedAddress};
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -120,6 +120,7 @@ const CONNECT_EXAMPLES: &str = "\
 Examples:
   vswitch network connect lan a
   vswitch network connect lan a --ip 198.18.0.10 --mac-address 02:00:5e:10:00:0a
+  vswitch network connect lan web --alias www --publish 8080:80
   vswitch network connect lan pid:4711 --ifname lan0
   vswitch network connect lan netns:/run/netns/red";
 
@@ -148,6 +149,23 @@ pub(crate) struct Connect {
     /// The interface's name in the sandbox. Default: the first free of eth0, eth1, ...
     #[arg(long, value_name = "NAME")]
     pub(crate) ifname: Option<String>,
+
+    /// A further name on this network; repeat it for more
+    #[arg(long, value_name = "NAME")]
+    pub(crate) alias: Vec<String>,
+
+    /// Publish a port of the sandbox on the host: [IP:]HOST:CONTAINER[/tcp|udp], ranges too
+    #[arg(short = 'p', long, value_name = "PORTS", value_parser = values::bindings)]
+    pub(crate) publish: Vec<Bindings>,
+
+    /// The network with the highest gives the default route and the first answer of DNS
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        allow_negative_numbers = true
+    )]
+    pub(crate) gw_priority: i32,
 
     /// An option of this interface alone: offload=on|off. Default: as the network
     #[arg(short = 'o', long = "opt", value_name = "KEY=VALUE", value_parser = values::key_value)]

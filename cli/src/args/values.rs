@@ -6,6 +6,7 @@
 
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use vswitch::control::{ControlError, publish::Binding};
 
 /// A word `KEY=VALUE`; without `=` the value is empty, as in Docker (`-o encrypted`).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +78,21 @@ pub(crate) fn named_address(word: &str) -> Result<NamedAddress, String> {
         name: name.to_owned(),
         address,
     })
+}
+
+/// The ports of one `--publish`, of which a range is several.
+#[derive(Clone, Debug)]
+pub(crate) struct Bindings(Vec<Binding>);
+
+impl From<Bindings> for Vec<Binding> {
+    fn from(bindings: Bindings) -> Self {
+        bindings.0
+    }
+}
+
+/// `[IP:]HOST:CONTAINER[/tcp|udp]`.
+pub(crate) fn bindings(text: &str) -> Result<Bindings, ControlError> {
+    Binding::parse(text).map(Bindings)
 }
 
 #[cfg(test)]

@@ -140,6 +140,9 @@ pub(crate) async fn connect(context: &Context, args: Connect) -> anyhow::Result<
         mac_address: args.mac_address,
         ifname: args.ifname,
         options: map("--opt", args.options)?,
+        aliases: args.alias,
+        publish: args.publish.into_iter().flat_map(Vec::from).collect(),
+        gateway_priority: args.gw_priority,
     };
     let connected = context
         .client

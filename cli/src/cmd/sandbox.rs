@@ -62,6 +62,7 @@ fn table(sandboxes: &[SandboxSummary]) -> String {
             match sandbox.kind {
                 SandboxKind::Named => "named",
                 SandboxKind::Foreign => "foreign",
+                SandboxKind::Guest => "guest",
             }
             .to_owned(),
             if networks.is_empty() {

@@ -12,14 +12,14 @@ use crate::scenario::Place;
 const OVERLAY_MTU: &str = "1450";
 
 /// Makes a bridge in `machine`.
-fn bridge(machine: &Netns) -> Result<()> {
+pub(super) fn bridge(machine: &Netns) -> Result<()> {
     run(machine, "ip", &["link", "add", "br0", "type", "bridge"])
         .context("the kernel has no bridge to compare with")?;
     run(machine, "ip", &["link", "set", "br0", "up"])
 }
 
 /// Joins a host to the machine's bridge.
-fn join(machine: &Netns, port: &str, host: &Host, mtu: &str) -> Result<()> {
+pub(super) fn join(machine: &Netns, port: &str, host: &Host, mtu: &str) -> Result<()> {
     let netns = &host.netns;
     veth(machine, port, netns, "eth0")?;
     run(

@@ -39,7 +39,7 @@ impl Daemon {
         command
             .arg("--socket")
             .arg(socket(directory.path()))
-            .arg("daemon");
+            .args(["daemon", "--ephemeral"]);
         if let Some(workers) = program.workers {
             command.args(["--workers", &workers.to_string()]);
         }

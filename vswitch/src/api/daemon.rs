@@ -1,9 +1,10 @@
 //! The daemon: everything started in order, and stopped in reverse.
 //!
 //! Checks of the machine, the control socket (which also tells that no other daemon has the directory), the switch's
-//! workers, the control plane, its upkeep, the servers; Docker's engine finds the plugin's socket only when the rest is
-//! there. On SIGTERM or SIGINT: no new requests, endpoints disconnected,
-//! sandboxes unpinned, the socket removed, the workers ended.
+//! workers, the control plane with what it has kept, its upkeep, the servers; Docker's engine finds the plugin's socket
+//! only when the rest is there. On SIGTERM or SIGINT: no new requests, the
+//! devices go, the socket is removed, the workers end. What is kept stays: named sandboxes with what lives in them, and
+//! the state. Where nothing is kept the sandboxes go too.
 
 use std::{
     io,
@@ -25,12 +26,13 @@ use super::{
     socket::{ControlSocket, SocketError, SocketFile},
 };
 use crate::{
-    control::{ControlError, Controller, Handle, Upkeep, kernel::HostKernel},
+    control::{ControlError, Controller, Handle, Parts, Upkeep, kernel::HostKernel, store::Store},
     datapath::{StartError, Switch, SwitchConfig},
+    service::Switchboard,
     sys::{SysError, caps},
 };
 
-/// Threads of the control plane's runtime; commands that block have threads of their own.
+/// Threads of each runtime; commands that block have threads of their own.
 const RUNTIME_THREADS: usize = 2;
 
 /// What the daemon is told at its start.
@@ -38,14 +40,23 @@ const RUNTIME_THREADS: usize = 2;
 pub struct DaemonConfig {
     /// Control socket; its directory is also where namespaces are pinned.
     pub socket: PathBuf,
-    /// Directory of the state that outlives a restart. Reserved: nothing is kept there yet, and who names one is told.
-    pub state_dir: Option<PathBuf>,
+    /// What outlives the daemon, and where it is kept.
+    pub state: Keep,
     /// Worker threads; one for each core when absent.
     pub workers: Option<NonZeroUsize>,
     /// Docker's engine: who is asked for names and containers.
     pub docker: Engine,
     /// What Docker's engine finds as a plugin.
     pub docker_plugin: Option<PluginConfig>,
+}
+
+/// What outlives the daemon.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Keep {
+    /// Networks, endpoints, leases and entries by hand, in this directory.
+    Directory(PathBuf),
+    /// Nothing: it leaves the machine as it found it.
+    Nothing,
 }
 
 /// Why the daemon did not start, or stopped. Each is one line that says what, why, and what to do.
@@ -73,12 +84,6 @@ pub enum DaemonError {
 /// # Errors
 /// See [`DaemonError`]; nothing is left behind.
 pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonError> {
-    if let Some(directory) = &config.state_dir {
-        tracing::warn!(
-            state_dir = %directory.display(),
-            "no state is kept yet: networks and endpoints end with the daemon; make them again after a restart"
-        );
-    }
     caps::preflight()?;
     raise_descriptor_limit();
     let (socket, listener) = ControlSocket::bind(&config.socket)?;
@@ -86,14 +91,22 @@ pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonErro
     switch.workers = config.workers.unwrap_or(switch.workers);
     let workers = switch.workers;
     let switch = Switch::start(&switch)?;
-    let controller = Controller::new(HostKernel::new()?, switch, socket.directory())?;
+    let runtime = runtime("vswitch-control")?;
+    // What is served carries data: commands are not to wait for it.
+    let serving = self::runtime("vswitch-serve")?;
+    let memory = match &config.state {
+        Keep::Directory(directory) => Some(Store::open(directory)?),
+        Keep::Nothing => None,
+    };
+    let controller = Controller::new(Parts {
+        kernel: HostKernel::new()?,
+        services: Arc::new(Switchboard::new(serving.handle())),
+        switch,
+        run_dir: socket.directory().to_owned(),
+        memory,
+    })?;
     let controller = Arc::new(Mutex::new(controller));
     let upkeep = Upkeep::start(&controller)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(RUNTIME_THREADS)
-        .thread_name("vswitch-control")
-        .enable_all()
-        .build()?;
     let handle = Handle::new(Arc::clone(&controller));
     let served = runtime.block_on(async {
         let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
@@ -104,12 +117,13 @@ pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonErro
     });
     tracing::info!("stopping");
     // No command can come any more, so the rest of it has no competitor for the lock.
-    drop(runtime);
     drop(upkeep);
     controller
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .shut_down();
+    drop(controller);
+    drop((runtime, serving));
     drop(socket);
     served
 }
@@ -160,6 +174,14 @@ async fn serve_all(
     };
     tokio::try_join!(control, docker, end)?;
     Ok(())
+}
+
+fn runtime(name: &str) -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(RUNTIME_THREADS)
+        .thread_name(name)
+        .enable_all()
+        .build()
 }
 
 async fn told_to_stop(mut terminate: Signal, mut interrupt: Signal) {

@@ -6,7 +6,11 @@
 //! deleted by dropping its port, the leases are cancelled as if they had never been given. After the last step nothing
 //! can fail any more, so there is no half-made endpoint at any time.
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    sync::{Arc, Weak},
+};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use vswitch_wire::MacAddr;
@@ -19,15 +23,18 @@ use super::{
     kernel::{DeviceSpec, Kernel},
     macvlan::{self, Member},
     name::ObjectId,
-    network::{Network, Reach, Relay},
+    network::{Gateway, Network, Reach, Relay},
     options,
     overlay::{self, Tunnel, Underlays},
     sandbox::Sandbox,
     subnets::Pools,
 };
 use crate::{
-    datapath::{Fdb, Flush, Switch},
-    port::vxlan::{Underlay, longest_superframe},
+    datapath::{Fdb, Flush, NetworkId, Switch},
+    port::{
+        PortId, PortTx,
+        vxlan::{Underlay, longest_superframe},
+    },
 };
 
 /// Addresses that are given back unless they are kept.
@@ -80,7 +87,7 @@ impl<'a> Leases<'a> {
     /// With the prefix lengths of the subnets; on the host's own end, each for itself.
     fn addresses(&self, end: End) -> (Option<Ipv4Net>, Option<Ipv6Net>) {
         match end {
-            End::Sandbox => (self.ipv4(), self.ipv6()),
+            End::Sandbox | End::Gateway | End::Guest => (self.ipv4(), self.ipv6()),
             End::Host => (
                 self.ipv4().map(|net| net.addr().into()),
                 self.ipv6().map(|net| net.addr().into()),
@@ -196,10 +203,12 @@ fn choose_mac(
     }
 }
 
-/// The routers that an endpoint's default routes lead to: outside, on the network of its parent.
-fn gateways(relay: &Relay, internal: bool, end: End) -> Vec<IpAddr> {
-    let outside = (relay.reach.member()).is_some_and(|member| member.segment.is_some());
-    let wanted = outside && !internal && end == End::Sandbox;
+/// The routers that an endpoint's default routes lead to.
+pub(super) fn gateways(relay: &Relay, internal: bool, end: End) -> Vec<IpAddr> {
+    let wanted = match relay.gateway {
+        Gateway::Outside | Gateway::Host => !internal && end == End::Sandbox,
+        Gateway::Inside | Gateway::None => false,
+    };
     let pools = relay.pools.iter().filter(|_| wanted);
     pools.map(Pool::gateway).collect()
 }
@@ -212,31 +221,65 @@ pub(super) struct Tools<'a, K: Kernel> {
     pub(super) underlays: &'a Underlays,
 }
 
+/// The place on the switch that a device is to have.
+pub(super) struct Site<'a> {
+    /// Name of the network.
+    pub(super) network: &'a str,
+    pub(super) relay: NetworkId,
+    pub(super) reach: &'a Reach,
+    /// Whether the interfaces have IPv6.
+    pub(super) ipv6: bool,
+}
+
+/// What is on the switch now, and how it sends.
+pub(super) type Plugged = (PortId, Weak<dyn PortTx>);
+
+/// Makes a device and a port of it. Nothing is left on failure.
+///
+/// # Errors
+/// Whatever refuses: the kernel, the tunnel, the segment, the switch.
+pub(super) fn plug<K: Kernel>(
+    tools: &Tools<'_, K>,
+    site: &Site<'_>,
+    netns: &K::Netns,
+    spec: &DeviceSpec,
+) -> Result<Plugged, ControlError> {
+    let (switch, reach, mac) = (tools.switch, site.reach, spec.mac);
+    let device = tools.kernel.open_device(netns, spec)?;
+    tools.kernel.configure(netns, spec)?;
+    let tx = Arc::downgrade(&device.tx);
+    let local = Local::tell(tools.underlays, site.network, reach.tunnel(), mac)?;
+    let port = switch.add_port_with(site.relay, device, |port| match reach.member() {
+        Some(member) => (member.macvlan).add(member.child(port, mac, site.ipv6)),
+        None => Ok(()),
+    });
+    let port = port.map_err(|error| macvlan::refused(site.network, error))?;
+    if let Some(local) = local {
+        local.keep(switch.fdb(site.relay).as_deref());
+    }
+    Ok((port, tx))
+}
+
 /// Makes an endpoint of `network` in `sandbox`, whose namespace is `netns`; `macs` are the MAC addresses in use on the
 /// network. On failure everything is as before.
 ///
 /// # Errors
-/// Whatever refuses: the wishes, the address pools, the kernel, the tunnel, the segment, the switch.
+/// Whatever refuses: the wishes, the address pools, or what refuses a port ([`plug`]).
 pub(super) fn attach<K: Kernel>(
-    Tools {
-        kernel,
-        switch,
-        underlays,
-    }: &Tools<'_, K>,
+    tools: &Tools<'_, K>,
     network: &mut Network,
     (sandbox, netns, end): (&Sandbox, &K::Netns, End),
-    connect: &Connect,
+    (id, connect): (ObjectId, &Connect),
     macs: &BTreeSet<MacAddr>,
 ) -> Result<Endpoint, ControlError> {
-    let id = ObjectId::random()?;
-    let taken = kernel.interface_names(netns)?;
+    let taken = tools.kernel.interface_names(netns)?;
     let ifname = match &connect.ifname {
         Some(wish) => endpoint::wished_ifname(wish, &taken)?,
         None => endpoint::automatic_ifname(&taken)?,
     };
     let (network_id, name, internal) = (network.id.clone(), network.name.clone(), network.internal);
     let relay = network.relay_mut()?;
-    let (relay_id, options, enable_ipv6) = (relay.id, relay.options, relay.ipv6);
+    let (relay_id, options, ipv6_on) = (relay.id, relay.options, relay.ipv6);
     let gateways = gateways(relay, internal, end);
     let reach = &relay.reach;
     let offload = options::offload(&connect.options)?.unwrap_or(options.offload);
@@ -256,24 +299,20 @@ pub(super) fn attach<K: Kernel>(
         offload,
         addresses,
         gateways,
-        disable_ipv6: !enable_ipv6,
+        disable_ipv6: !ipv6_on,
         // Who remembers an address is an endpoint, here or on another host: its memory goes with its interface. Without
         // any, the announcement would only be a frame that is dropped for want of another port.
         announce: !macs.is_empty() || reach.is_beyond_host(),
+        up: true,
     };
-    let device = kernel.open_device(netns, &spec)?;
-    kernel.configure(netns, &spec)?;
-    let tx = Arc::downgrade(&device.tx);
-    let local = Local::tell(underlays, &name, reach.tunnel(), mac)?;
-    let port = switch.add_port_with(relay_id, device, |port| match reach.member() {
-        Some(member) => (member.macvlan).add(member.child(port, mac, enable_ipv6)),
-        None => Ok(()),
-    });
-    let port = port.map_err(|error| macvlan::refused(&name, error))?;
+    let site = Site {
+        network: &name,
+        relay: relay_id,
+        reach,
+        ipv6: ipv6_on,
+    };
+    let (port, tx) = plug(tools, &site, netns, &spec)?;
     leases.keep();
-    if let Some(local) = local {
-        local.keep(switch.fdb(relay_id).as_deref());
-    }
     Ok(Endpoint {
         id,
         network: network_id,
@@ -287,7 +326,32 @@ pub(super) fn attach<K: Kernel>(
         mtu: options.mtu,
         offload,
         end,
+        wish: connect.clone(),
+        services: Vec::new(),
     })
+}
+
+/// Takes addresses and a MAC address on a network for an endpoint that has no device yet.
+///
+/// # Errors
+/// Invalid or conflict: the wishes; unavailable: no address left.
+pub(super) fn reserve(
+    network: &mut Network,
+    owner: &str,
+    connect: &Connect,
+    macs: &BTreeSet<MacAddr>,
+) -> Result<(MacAddr, Option<Ipv4Net>, Option<Ipv6Net>), ControlError> {
+    let (network_id, name) = (network.id.clone(), network.name.clone());
+    let relay = network.relay_mut()?;
+    let reach = &relay.reach;
+    let leases = Leases::take(&mut relay.pools, &name, connect)?;
+    let (ipv4, ipv6) = leases.addresses(End::Sandbox);
+    let address = ipv4.map(|net| net.addr().into());
+    let address = address.or_else(|| ipv6.map(|net| net.addr().into()));
+    let owner = (&network_id, owner);
+    let mac = choose_mac(reach, owner, connect.mac_address, address, macs)?;
+    leases.keep();
+    Ok((mac, ipv4, ipv6))
 }
 
 /// The bound of super-frames where it is not for the kernel to say: one datagram of the tunnel shall hold them.
@@ -295,31 +359,34 @@ pub(super) fn longest_superframe_on(reach: &Reach, mtu: u16) -> Option<u32> {
     reach.tunnel().map(|_| longest_superframe(mtu))
 }
 
-/// Removes an endpoint: first the port and with it the device, then the leases, so that no address is given out while
-/// an interface still has it.
-pub(super) fn detach(
+/// Removes the port of an endpoint, and with it the device.
+pub(super) fn unplug(
     switch: &Switch,
     underlays: &Underlays,
-    network: Option<&mut Network>,
+    network: Option<&Network>,
     endpoint: &Endpoint,
 ) {
-    let relay = network.and_then(|network| network.relay.as_mut());
-    if let Some(member) = relay.as_ref().and_then(|relay| relay.reach.member()) {
+    let relay = network.and_then(|network| network.relay.as_ref());
+    if let Some(member) = relay.and_then(|relay| relay.reach.member()) {
         member.macvlan.remove(endpoint.port);
     }
     switch.remove_port(endpoint.port);
-    let Some(relay) = relay else {
-        return;
-    };
-    if let Some(tunnel) = relay.reach.tunnel()
+    if let Some(tunnel) = relay.and_then(|relay| relay.reach.tunnel())
         && let Some(underlay) = underlays.get(tunnel.underlay)
     {
         underlay.remove_local(tunnel.vni, endpoint.mac);
     }
-    if let (Some(net), Some(pool)) = (endpoint.ipv4, &mut relay.pools.v4) {
+}
+
+/// Gives addresses back; only after [`unplug`], so that no address is given out while an interface still has it.
+pub(super) fn release(network: Option<&mut Network>, ipv4: Option<Ipv4Net>, ipv6: Option<Ipv6Net>) {
+    let Some(relay) = network.and_then(|network| network.relay.as_mut()) else {
+        return;
+    };
+    if let (Some(net), Some(pool)) = (ipv4, &mut relay.pools.v4) {
         pool.release(net.addr().into());
     }
-    if let (Some(net), Some(pool)) = (endpoint.ipv6, &mut relay.pools.v6) {
+    if let (Some(net), Some(pool)) = (ipv6, &mut relay.pools.v6) {
         pool.release(net.addr().into());
     }
 }

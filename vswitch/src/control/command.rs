@@ -16,6 +16,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use vswitch_wire::{MacAddr, VlanId};
 
+use super::publish::Binding;
 use super::view::{
     Connected, Created, Disconnected, FdbEntry, FdbKind, FdbStats, Flushed, NetworkInspect,
     NetworkSummary, PeerInfo, PortInfo, Pruned, SandboxInspect, SandboxSummary, Status,
@@ -131,6 +132,36 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Whether it may change what outlives the daemon.
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::NetworkCreate(_)
+            | Self::NetworkRemove { .. }
+            | Self::NetworkPrune
+            | Self::Connect { .. }
+            | Self::Disconnect { .. }
+            | Self::SandboxCreate(_)
+            | Self::SandboxRemove { .. }
+            | Self::FdbAdd { .. }
+            | Self::FdbRemove { .. }
+            | Self::FdbFlush { .. }
+            | Self::PeerAdd { .. }
+            | Self::PeerRemove { .. } => true,
+            Self::Status
+            | Self::NetworkList
+            | Self::NetworkInspect { .. }
+            | Self::SandboxList
+            | Self::SandboxInspect { .. }
+            | Self::PortList
+            | Self::PortInspect { .. }
+            | Self::FdbShow { .. }
+            | Self::FdbStats { .. }
+            | Self::PeerList { .. } => false,
+        }
+    }
+}
+
 /// The answer to a [`Command`], one variant for each shape.
 #[derive(Clone, Debug)]
 pub enum Reply {
@@ -217,6 +248,20 @@ pub struct Connect {
     /// Options of this endpoint, `offload=on|off`; the network's hold when absent.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, String>,
+    /// Further names in DNS, on this network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// Ports published on the host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub publish: Vec<Binding>,
+    /// The sandbox's default route, and the first answer of DNS, are by its network with the highest; the default is 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub gateway_priority: i32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
 
 /// Body of `POST /v1/networks/{n}/disconnect`.

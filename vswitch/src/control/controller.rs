@@ -7,24 +7,22 @@
 //! A refused command changes nothing: everything that may refuse comes before the first change, or is undone
 //! ([`super::attach`]).
 
+mod gateways;
 mod guests;
 mod links;
+mod memory;
 mod networks;
 mod parents;
 mod peers;
 mod ports;
 mod remotes;
+mod restore;
 mod sandboxes;
 mod upkeep;
 
 pub use upkeep::Upkeep;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 
 use super::{
     Command, ControlError, Reply,
@@ -33,12 +31,31 @@ use super::{
     kernel::Kernel,
     macvlan::Segments,
     name::{ObjectId, resolve},
-    network::Network,
+    network::{Network, Owner},
     overlay::{Tunnel, Underlays},
+    reservation::{GuestPools, Reservation},
     sandbox::Sandbox,
+    services::{Service, Services},
+    state::State,
+    store::{Found, Store},
     view::{Status, Totals, WorkerStatus},
 };
 use crate::{datapath::Switch, port::PortId};
+
+/// What a controller is made from.
+#[derive(Debug)]
+pub struct Parts<K: Kernel> {
+    /// Namespaces and devices.
+    pub kernel: K,
+    /// What is served.
+    pub services: Arc<dyn Services>,
+    /// The data path.
+    pub switch: Arc<Switch>,
+    /// Where namespaces are pinned.
+    pub run_dir: PathBuf,
+    /// Where the state is kept and what was found there; none when nothing is to outlive the daemon.
+    pub memory: Option<(Store, Found)>,
+}
 
 /// The control plane's state.
 #[derive(Debug)]
@@ -52,22 +69,49 @@ pub struct Controller<K: Kernel> {
     segments: Segments,
     sandboxes: BTreeMap<ObjectId, Sandbox>,
     endpoints: BTreeMap<PortId, Endpoint>,
+    guests: BTreeMap<ObjectId, Reservation>,
+    guest_pools: GuestPools,
+    services: Arc<dyn Services>,
+    /// Names at 127.0.0.11, by sandbox.
+    resolvers: BTreeMap<ObjectId, Service>,
+    /// None when nothing outlives the daemon.
+    store: Option<Store>,
+    /// What could not be made again, and is kept for the next time.
+    dormant: State,
+    /// Nothing is kept while it is being restored.
+    restoring: bool,
     events: EventHub,
     /// Wakes the upkeep when ageing entries were added by hand.
     ageing: Option<crossbeam_channel::Sender<()>>,
 }
 
 impl<K: Kernel> Controller<K> {
-    /// A controller with the predefined networks. Namespaces are pinned in `run_dir/netns`; pins that a killed daemon
-    /// left there are removed.
+    /// A controller with what the kept state has, and the predefined networks. Namespaces are pinned in
+    /// `run_dir/netns`; pins that a killed daemon left there and that no sandbox of the state has are removed.
     ///
     /// # Errors
     /// When no ID can be made.
-    pub fn new(kernel: K, switch: Arc<Switch>, run_dir: &Path) -> Result<Self, ControlError> {
+    pub fn new(
+        Parts {
+            kernel,
+            services,
+            switch,
+            run_dir,
+            memory,
+        }: Parts<K>,
+    ) -> Result<Self, ControlError> {
+        let (store, found) = memory.unzip();
         let mut controller = Self {
             kernel,
             switch,
-            run_dir: run_dir.to_owned(),
+            run_dir,
+            guests: BTreeMap::new(),
+            guest_pools: GuestPools::default(),
+            services,
+            resolvers: BTreeMap::new(),
+            store,
+            dormant: State::default(),
+            restoring: true,
             started: Instant::now(),
             networks: BTreeMap::new(),
             underlays: Underlays::default(),
@@ -77,8 +121,12 @@ impl<K: Kernel> Controller<K> {
             events: EventHub::default(),
             ageing: None,
         };
+        controller.restore(found.unwrap_or_default());
         controller.remove_stale_pins();
         controller.add_predefined()?;
+        controller.restoring = false;
+        controller.tell_names();
+        controller.keep();
         Ok(controller)
     }
 
@@ -92,13 +140,25 @@ impl<K: Kernel> Controller<K> {
     /// # Errors
     /// One line that says what, why and what to do; nothing was changed then.
     pub fn apply(&mut self, command: Command) -> Result<Reply, ControlError> {
+        let changes = command.changes();
+        let reply = self.carry_out(command)?;
+        if changes {
+            self.keep();
+        }
+        Ok(reply)
+    }
+
+    fn carry_out(&mut self, command: Command) -> Result<Reply, ControlError> {
         Ok(match command {
             Command::Status => Reply::Status(Box::new(self.status())),
             Command::NetworkList => Reply::Networks(self.network_list()),
             Command::NetworkInspect { network } => {
                 Reply::Network(Box::new(self.network_inspect(&network)?))
             }
-            Command::NetworkCreate(create) => Reply::Created(self.network_create(create)?),
+            Command::NetworkCreate(create) => {
+                let owner = (ObjectId::random()?, Owner::User);
+                Reply::Created(self.network_create(owner, create)?)
+            }
             Command::NetworkRemove { network } => {
                 self.network_remove(&network)?;
                 Reply::Done

@@ -7,26 +7,34 @@ use std::{
 };
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Serialize};
 use vswitch_wire::MacAddr;
 
-use super::{ControlError, name::ObjectId, view::InterfaceView};
+use super::{
+    ControlError, command::Connect, name::ObjectId, services::Service, view::InterfaceView,
+};
 use crate::{
     port::{PortId, PortState, PortTx},
     sys::IfName,
 };
 
 /// Whose end of the network an endpoint is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum End {
     /// A container's, or whoever's.
     Sandbox,
     /// The host's own, on a macvlan network. It has its addresses each for itself and no default route, so that nothing
     /// changes in how the host reaches others.
     Host,
+    /// The host's own, on a network whose gateway it is: it has the gateway's addresses.
+    Gateway,
+    /// A container's of a front-end that configures the interface itself.
+    Guest,
 }
 
 /// An endpoint that exists.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Endpoint {
     /// ID.
     pub id: ObjectId,
@@ -52,6 +60,10 @@ pub struct Endpoint {
     pub offload: bool,
     /// Whose it is.
     pub end: End,
+    /// As it was asked for.
+    pub wish: Connect,
+    /// What is served for it, and ends with it.
+    pub services: Vec<Service>,
 }
 
 impl Endpoint {

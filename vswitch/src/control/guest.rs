@@ -12,6 +12,7 @@
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Serialize};
 use vswitch_wire::MacAddr;
 
 use super::{command::NetworkCreate, name::ObjectId, publish::Binding};
@@ -149,7 +150,7 @@ pub struct Joined {
 }
 
 /// What a front-end knows of a sandbox.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct About {
     /// Name of the container.
     pub name: String,

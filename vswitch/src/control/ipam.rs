@@ -15,6 +15,7 @@ use std::{
 };
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::ControlError;
 
@@ -28,6 +29,8 @@ pub struct PoolSpec {
     pub subnet: IpNet,
     /// Reserved for the gateway; the first host address when absent.
     pub gateway: Option<IpAddr>,
+    /// No address is reserved for a gateway: it is given out like others.
+    pub unrouted: bool,
     /// Where automatic addresses come from; the whole subnet when absent.
     pub range: Option<IpNet>,
     /// Addresses that are never given out, by name.
@@ -47,6 +50,18 @@ pub struct Pool {
     freed: VecDeque<u128>,
     /// Every automatic address below is leased, freed or reserved.
     next: u128,
+}
+
+/// How far the addresses of a subnet were given out, so that after a restart too an address that was freed is used
+/// again last.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Cursor {
+    /// The subnet.
+    pub subnet: IpNet,
+    /// The lowest automatic address that may never have been used.
+    pub next: IpAddr,
+    /// Freed automatic addresses, the one freed longest ago in front.
+    pub freed: Vec<IpAddr>,
 }
 
 /// How a lease came about, so that it can be taken back as if it had never been.
@@ -86,7 +101,8 @@ impl Pool {
             .gateway
             .unwrap_or_else(|| address(subnet, *hosts.start()));
         let mut reserved = BTreeSet::new();
-        for (what, address) in [("gateway", &gateway)].into_iter().chain(
+        let routed = Some(("gateway", &gateway)).filter(|_| !spec.unrouted);
+        for (what, address) in routed.into_iter().chain(
             spec.auxiliary
                 .iter()
                 .map(|(name, address)| (name.as_str(), address)),
@@ -150,6 +166,37 @@ impl Pool {
         self.leased.len()
     }
 
+    /// Addresses that were given out.
+    pub fn leases(&self) -> impl Iterator<Item = IpAddr> {
+        let subnet = self.spec.subnet;
+        self.leased
+            .iter()
+            .map(move |number| address(subnet, *number))
+    }
+
+    /// How far the addresses were given out.
+    pub fn cursor(&self) -> Cursor {
+        let subnet = self.spec.subnet;
+        Cursor {
+            subnet,
+            next: address(subnet, self.next),
+            freed: (self.freed.iter())
+                .map(|number| address(subnet, *number))
+                .collect(),
+        }
+    }
+
+    /// Goes on where an earlier pool of the same subnet has ended; what does not fit is left out.
+    pub fn resume(&mut self, cursor: &Cursor) {
+        if cursor.subnet != self.spec.subnet {
+            return;
+        }
+        self.next = number(cursor.next).max(*self.automatic.start());
+        let freed = cursor.freed.iter().map(|address| number(*address));
+        let fit = freed.filter(|n| self.automatic.contains(n) && !self.leased.contains(n));
+        self.freed = fit.take(REUSE_AFTER).collect();
+    }
+
     /// Gives out `wanted`, or the next automatic address.
     ///
     /// # Errors
@@ -202,7 +249,7 @@ impl Pool {
                 "address {wanted}: the network or broadcast address of {subnet}; give a host address"
             )));
         }
-        if wanted == self.gateway {
+        if wanted == self.gateway && !self.spec.unrouted {
             return Err(ControlError::conflict(format!(
                 "address {wanted}: reserved for the network's gateway; give another"
             )));

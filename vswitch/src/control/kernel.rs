@@ -6,7 +6,7 @@
 //! All functions block (a namespace is entered on a borrowed thread), so they are called from threads that may.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt::Debug,
     fs, io,
     net::IpAddr,
@@ -50,6 +50,8 @@ pub struct DeviceSpec {
     pub disable_ipv6: bool,
     /// The addresses are announced to the neighbours when it goes up.
     pub announce: bool,
+    /// It is set up; a front-end that moves it elsewhere does that itself.
+    pub up: bool,
 }
 
 /// Namespaces and devices.
@@ -152,6 +154,28 @@ pub trait Kernel: Send + Debug + 'static {
         there: bool,
     ) -> Result<(), ControlError>;
 
+    /// The interface in the namespace that has this MAC address.
+    ///
+    /// # Errors
+    /// Internal, no right to.
+    fn interface_of(
+        &self,
+        netns: &Self::Netns,
+        mac: MacAddr,
+    ) -> Result<Option<IfName>, ControlError>;
+
+    /// Leads the default routes of the namespace that go by interfaces of ours, `ours`, to the `wanted` routers, at most one
+    /// of each family, or nowhere. One that goes by another interface is not ours and stays.
+    ///
+    /// # Errors
+    /// What the kernel refuses.
+    fn settle_default(
+        &self,
+        netns: &Self::Netns,
+        ours: &BTreeSet<String>,
+        wanted: &[(IfName, IpAddr)],
+    ) -> Result<(), ControlError>;
+
     /// Whether the switch's own namespace has an interface of this name.
     fn has_interface(&self, name: &IfName) -> bool;
 
@@ -160,6 +184,9 @@ pub trait Kernel: Send + Debug + 'static {
     /// # Errors
     /// No such interface, one that cannot be a parent, no right to.
     fn open_uplink(&self, options: &UplinkOptions) -> Result<(Port, Arc<Uplink>), ControlError>;
+
+    /// Which run of the machine this is.
+    fn boot(&self) -> String;
 
     /// Opens a tunnel's UDP port in the switch's own namespace, with receiving halves for so many workers.
     ///
@@ -335,7 +362,7 @@ impl Kernel for HostKernel {
             gso_max_size: spec.gso_max_size,
             addresses: spec.addresses.clone(),
             routes: missing_defaults(netns, &spec.gateways)?,
-            up: true,
+            up: spec.up,
             disable_ipv6: spec.disable_ipv6,
             announce: spec.announce,
             ..netlink::LinkConfig::new(spec.ifname.clone())
@@ -388,12 +415,32 @@ impl Kernel for HostKernel {
         })??)
     }
 
+    fn interface_of(&self, netns: &Netns, mac: MacAddr) -> Result<Option<IfName>, ControlError> {
+        let links = netns.run(netlink::links)??;
+        let found = (links.into_iter()).find(|link| link.mac == Some(mac.octets()));
+        Ok(found.and_then(|link| IfName::new(&link.name).ok()))
+    }
+
+    fn settle_default(
+        &self,
+        netns: &Netns,
+        ours: &BTreeSet<String>,
+        wanted: &[(IfName, IpAddr)],
+    ) -> Result<(), ControlError> {
+        Ok(netns.run(|| settle_default(ours, wanted))??)
+    }
+
     fn has_interface(&self, name: &IfName) -> bool {
         netlink::link_exists(name).unwrap_or(false)
     }
 
     fn open_uplink(&self, options: &UplinkOptions) -> Result<(Port, Arc<Uplink>), ControlError> {
         Ok(packet::open(options)?)
+    }
+
+    fn boot(&self) -> String {
+        let read = fs::read_to_string("/proc/sys/kernel/random/boot_id");
+        read.unwrap_or_default().trim().to_owned()
     }
 
     fn open_underlay(
@@ -438,6 +485,46 @@ fn missing_defaults(
     Ok(missing
         .map(|gateway| netlink::RouteConfig::default_via(*gateway))
         .collect())
+}
+
+/// In the namespace of the calling thread.
+fn settle_default(ours: &BTreeSet<String>, wanted: &[(IfName, IpAddr)]) -> Result<(), SysError> {
+    let names: BTreeMap<u32, String> = netlink::links()?
+        .into_iter()
+        .map(|link| (link.index, link.name))
+        .collect();
+    let defaults = netlink::routes()?.into_iter();
+    let defaults: Vec<_> = defaults
+        .filter(|route| route.dst.prefix_len() == 0)
+        .collect();
+    for v4 in [true, false] {
+        let wish = wanted.iter().find(|(_, via)| via.is_ipv4() == v4);
+        let mut there = false;
+        let mut foreign = false;
+        for route in defaults
+            .iter()
+            .filter(|route| route.dst.addr().is_ipv4() == v4)
+        {
+            let name = route.index.and_then(|index| names.get(&index));
+            let Some(name) = name.filter(|name| ours.contains(*name)) else {
+                foreign = true;
+                continue;
+            };
+            if wish.is_some_and(|(ifname, via)| ifname.as_str() == name && route.via == Some(*via))
+            {
+                there = true;
+            } else if let (Ok(ifname), Some(via)) = (IfName::new(name), route.via) {
+                netlink::delete_route(&ifname, &netlink::RouteConfig::default_via(via))?;
+            }
+        }
+        if let (Some((ifname, via)), false, false) = (wish, there, foreign) {
+            netlink::configure_link(&netlink::LinkConfig {
+                routes: vec![netlink::RouteConfig::default_via(*via)],
+                ..netlink::LinkConfig::new(ifname.clone())
+            })?;
+        }
+    }
+    Ok(())
 }
 
 fn io_failed(what: &str, path: &Path, error: &io::Error) -> ControlError {

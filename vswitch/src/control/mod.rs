@@ -18,8 +18,10 @@
 //! | `controller` | the state, the commands, and the upkeep |
 //! | `events`, `stamp` | what monitors are told, and when it was |
 //! | `guest` | commands of front-ends that bring objects of their own |
+//! | `reservation` | endpoints of such front-ends before and after they have a device |
 //! | `publish` | published ports |
 //! | `services` | what the switch serves itself, as control asks for it |
+//! | `state`, `store` | what outlives the daemon, and where it is kept |
 //! | `handle` | the asynchronous door for front-ends |
 //!
 //! # Threads
@@ -49,18 +51,21 @@ pub mod publish;
 pub mod sandbox;
 pub mod services;
 pub mod stamp;
+pub mod state;
+pub mod store;
 pub mod subnets;
 pub mod view;
 
 mod attach;
 mod controller;
 mod handle;
+mod reservation;
 
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use command::{Command, Reply};
-pub use controller::{Controller, Upkeep};
+pub use controller::{Controller, Parts, Upkeep};
 pub use error::{ControlError, ErrorKind};
 pub use events::{EventHub, Monitor};
 pub use handle::Handle;

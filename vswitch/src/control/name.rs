@@ -5,6 +5,8 @@
 
 use std::{fmt, fs::File, io::Read};
 
+use serde::{Deserialize, Serialize};
+
 use super::ControlError;
 
 /// Longest name of a network or sandbox: what fits a DNS label.
@@ -29,8 +31,23 @@ pub fn check(what: &str, name: &str) -> Result<(), ControlError> {
 }
 
 /// The ID of an object: 64 lower-case hexadecimal digits.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ObjectId(String);
+
+impl From<ObjectId> for String {
+    fn from(id: ObjectId) -> Self {
+        id.0
+    }
+}
+
+impl TryFrom<String> for ObjectId {
+    type Error = ControlError;
+
+    fn try_from(text: String) -> Result<Self, ControlError> {
+        Self::parse(&text)
+    }
+}
 
 impl ObjectId {
     /// A new random ID, from the kernel's random number generator.

@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::{
     ControlError,
@@ -16,10 +17,11 @@ use super::{
     name::{self, ObjectId},
     options::{self, MacvlanOptions, OverlayOptions, RelayOptions},
     overlay::{Tunnel, mtu::MIN_V6},
+    services::Service,
     subnets::{self, Pools},
     view::{IpamConfigView, IpamView, NetworkSummary},
 };
-use crate::datapath::NetworkId;
+use crate::{datapath::NetworkId, port::PortId};
 
 /// Names that exist before anybody makes a network.
 pub const PREDEFINED: [(&str, Driver); 3] = [
@@ -88,6 +90,25 @@ pub struct Relay {
     pub ipv6: bool,
     /// How far it reaches.
     pub reach: Reach,
+    /// Who has the gateway's addresses.
+    pub gateway: Gateway,
+    /// The port of a gateway inside the switch.
+    pub inside: Option<PortId>,
+    /// What is served on it, and ends with it.
+    pub services: Vec<Service>,
+}
+
+/// Who has the gateway's addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gateway {
+    /// Nobody.
+    None,
+    /// A router on the physical network.
+    Outside,
+    /// The host, by an interface of its own on the network: the way to everywhere that the host has ways to.
+    Host,
+    /// The switch itself, which forwards nothing.
+    Inside,
 }
 
 /// How far a network reaches.
@@ -136,6 +157,17 @@ impl Reach {
     }
 }
 
+/// Who made a network, and may remove it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Owner {
+    /// A user of the control socket.
+    #[default]
+    User,
+    /// A front-end that brings objects of its own.
+    Guest,
+}
+
 /// A network.
 #[derive(Debug)]
 pub struct Network {
@@ -147,6 +179,8 @@ pub struct Network {
     pub driver: Driver,
     /// RFC 3339.
     pub created: String,
+    /// Whose it is.
+    pub owner: Owner,
     /// No way out.
     pub internal: bool,
     /// Labels.

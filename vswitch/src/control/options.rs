@@ -21,6 +21,28 @@ pub const MTU: RangeInclusive<u16> = 68..=65521;
 /// Docker's name of `mtu`.
 const DOCKER_MTU: &str = "com.docker.network.driver.mtu";
 
+/// Who shall have the addresses of a network's gateway.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GatewayWish {
+    /// The host, by an interface on the network; the switch itself where the network is internal.
+    Host,
+    /// The switch itself.
+    Inside,
+    /// Nobody.
+    Off,
+}
+
+/// Whether the host lets a network out under its own addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NatWish {
+    /// Where it can.
+    Auto,
+    /// It has to.
+    Kernel,
+    /// No.
+    Off,
+}
+
 /// What holds for the ports of a network, whatever its driver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RelayOptions {
@@ -28,6 +50,10 @@ pub struct RelayOptions {
     pub mtu: u16,
     /// Super-frames and partial checksums pass; off makes plain TAPs.
     pub offload: bool,
+    /// Who has the gateway's addresses; says nothing on a macvlan network with a parent.
+    pub gateway: GatewayWish,
+    /// The way out by the host's gateway.
+    pub nat: NatWish,
     /// How the relay behaves.
     pub settings: NetworkSettings,
 }
@@ -37,6 +63,8 @@ impl Default for RelayOptions {
         Self {
             mtu: 1500,
             offload: true,
+            gateway: GatewayWish::Host,
+            nat: NatWish::Auto,
             settings: NetworkSettings::default(),
         }
     }
@@ -103,6 +131,15 @@ fn switch(key: &str, value: &str) -> Result<bool, ControlError> {
         "on" | "true" | "1" => Ok(true),
         "off" | "false" | "0" => Ok(false),
         _ => Err(bad(key, value, "on or off")),
+    }
+}
+
+fn nat(key: &str, value: &str) -> Result<NatWish, ControlError> {
+    match value {
+        "auto" => Ok(NatWish::Auto),
+        "kernel" | "on" | "true" => Ok(NatWish::Kernel),
+        "off" | "false" => Ok(NatWish::Off),
+        _ => Err(bad(key, value, "auto, kernel or off")),
     }
 }
 

@@ -6,6 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     ControlError,
     name::ObjectId,
@@ -23,7 +25,7 @@ pub enum SandboxRef {
 }
 
 /// Where a namespace can be opened.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Place {
     /// That of a process: `pid:N`.
     Pid(u32),
@@ -95,8 +97,8 @@ pub struct Sandbox {
     pub kind: SandboxKind,
     /// Where to open it.
     pub place: Place,
-    /// What tells it from others.
-    pub netns: NetnsId,
+    /// What tells it from others; none while a front-end has yet to make its namespace.
+    pub netns: Option<NetnsId>,
     /// RFC 3339.
     pub created: String,
 }

@@ -92,11 +92,16 @@ pub trait Services: Send + Sync + fmt::Debug + 'static {
     fn way_out(&self, interface: &str, subnets: &[IpNet]) -> Result<Service, ControlError>;
 
     /// Publishes a port of the sandbox at a port of the host, and tells which: that asked for, or a free one where the
-    /// binding leaves it open.
+    /// binding leaves it open. `addresses` are those of the sandbox on the network.
     ///
     /// # Errors
     /// The port is taken, the address is not the host's, no right to.
-    fn publish(&self, binding: &Binding, home: &Home) -> Result<(u16, Service), ControlError>;
+    fn publish(
+        &self,
+        binding: &Binding,
+        home: &Home,
+        addresses: &[IpAddr],
+    ) -> Result<(u16, Service), ControlError>;
 }
 
 /// What names mean, as DNS answers it.

@@ -188,6 +188,7 @@ impl Wishes {
         Pool::new(PoolSpec {
             subnet,
             gateway,
+            unrouted: false,
             range,
             auxiliary,
         })
@@ -239,6 +240,18 @@ fn check_canonical(what: &str, net: IpNet) -> Result<(), ControlError> {
 
 fn overlap(a: IpNet, b: IpNet) -> bool {
     a.contains(&b) || b.contains(&a)
+}
+
+/// A subnet that nobody has; `id` is what an IPv6 one is taken from.
+///
+/// # Errors
+/// Unavailable: none is left.
+pub fn automatic(ipv6: bool, id: &ObjectId, taken: &[IpNet]) -> Result<IpNet, ControlError> {
+    if ipv6 {
+        automatic_v6(id, taken).map(IpNet::V6)
+    } else {
+        automatic_v4(taken).map(IpNet::V4)
+    }
 }
 
 fn automatic_v4(taken: &[IpNet]) -> Result<Ipv4Net, ControlError> {

@@ -16,9 +16,13 @@ use ipnet::IpNet;
 use vswitch_wire::{MacAddr, OffloadSet};
 
 use super::{
-    ControlError, Controller,
+    ControlError, Controller, Parts,
     kernel::{DeviceSpec, Kernel},
+    name::ObjectId,
+    publish::Binding,
     sandbox::Place,
+    services::{Directory, Home, InsideGateway, Service, Services},
+    store::Store,
 };
 use crate::{
     datapath::{Switch, SwitchConfig},
@@ -63,6 +67,8 @@ pub(crate) struct World {
     pub(crate) host: Vec<IpNet>,
     /// Host routes, by namespace and interface.
     pub(crate) routes: BTreeSet<(u64, String, IpAddr)>,
+    /// Default routes as they were settled, by namespace.
+    pub(crate) defaults: BTreeMap<u64, Vec<(IfName, IpAddr)>>,
     /// What path MTUs are known to be, instead of what they are.
     pub(crate) paths: BTreeMap<IpAddr, u16>,
 }
@@ -110,6 +116,36 @@ impl FakeKernel {
     /// The far end of a device.
     pub(crate) fn device<T>(&self, netns: u64, name: &str, f: impl FnOnce(&MemoryEnd) -> T) -> T {
         self.world(|world| f(&world.devices[&(netns, name.to_owned())].0))
+    }
+
+    /// The daemon is gone, and its devices with it.
+    pub(crate) fn crash(&self) {
+        self.world(|world| {
+            world.devices.clear();
+            world.specs.clear();
+        });
+    }
+
+    /// A namespace that somebody else has pinned.
+    pub(crate) fn pin(&self, path: &str) -> u64 {
+        self.world(|world| {
+            world.next += 1;
+            let next = world.next;
+            *world.pins.entry(path.into()).or_insert(next)
+        })
+    }
+
+    /// Moves a device of a process's namespace to another one, under another name.
+    pub(crate) fn rename(&self, pid: u32, device: &str, (netns, name): (u64, &str)) {
+        self.world(|world| {
+            let from = (world.processes[&pid], device.to_owned());
+            let to = (netns, name.to_owned());
+            let end = world.devices.remove(&from).unwrap();
+            world.devices.insert(to.clone(), end);
+            let mut spec = world.specs.remove(&from).unwrap();
+            spec.ifname = IfName::new(name).unwrap();
+            world.specs.insert(to, spec);
+        });
     }
 
     /// Ends a process: its namespace and the devices in it vanish.
@@ -292,6 +328,28 @@ impl Kernel for FakeKernel {
         Ok(())
     }
 
+    fn interface_of(&self, netns: &u64, mac: MacAddr) -> Result<Option<IfName>, ControlError> {
+        self.world(|world| {
+            let mut specs = world.specs.iter();
+            let found = specs.find(|((at, _), spec)| at == netns && spec.mac == mac);
+            Ok(found.map(|(_, spec)| spec.ifname.clone()))
+        })
+    }
+
+    fn settle_default(
+        &self,
+        netns: &u64,
+        _: &BTreeSet<String>,
+        wanted: &[(IfName, IpAddr)],
+    ) -> Result<(), ControlError> {
+        self.world(|world| world.defaults.insert(*netns, wanted.to_vec()));
+        Ok(())
+    }
+
+    fn boot(&self) -> String {
+        "boot".to_owned()
+    }
+
     fn has_interface(&self, _: &IfName) -> bool {
         false
     }
@@ -349,10 +407,79 @@ pub(crate) fn controller() -> (Controller<FakeKernel>, FakeKernel) {
 
 /// The same over a kernel that exists.
 pub(crate) fn controller_over(kernel: FakeKernel) -> Controller<FakeKernel> {
+    remembering(kernel, FakeServices::default(), None)
+}
+
+/// The same that keeps its state in a directory, and begins with what is kept there.
+pub(crate) fn remembering(
+    kernel: FakeKernel,
+    services: FakeServices,
+    directory: Option<&Path>,
+) -> Controller<FakeKernel> {
     let config = SwitchConfig {
         workers: NonZeroUsize::MIN,
         poll: Duration::ZERO,
     };
     let switch = Switch::start(&config).unwrap();
-    Controller::new(kernel, switch, Path::new("/run/test")).unwrap()
+    Controller::new(Parts {
+        kernel,
+        services: Arc::new(services),
+        switch,
+        run_dir: PathBuf::from("/run/test"),
+        memory: directory.map(|directory| Store::open(directory).unwrap()),
+    })
+    .unwrap()
+}
+
+/// Services that only note what they are asked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FakeServices(Arc<Mutex<Vec<String>>>);
+
+impl FakeServices {
+    /// What was asked so far, and forgets it.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    fn note(&self, line: String) -> Service {
+        self.0.lock().unwrap().push(line);
+        Service::new(())
+    }
+}
+
+impl Services for FakeServices {
+    fn tell(&self, directory: Directory) {
+        self.note(format!("{} zones", directory.zones.len()));
+    }
+
+    fn resolver(&self, home: &Home, _: &ObjectId) -> Result<Service, ControlError> {
+        Ok(self.note(format!("resolver in {}", home.place.path().display())))
+    }
+
+    fn gateway_resolver(&self, _: &ObjectId, at: &[IpAddr]) -> Result<Service, ControlError> {
+        Ok(self.note(format!("names at {at:?}")))
+    }
+
+    fn inside_gateway(&self, gateway: &InsideGateway) -> Result<(Port, Service), ControlError> {
+        let (port, end) = memory::pair(gateway.mtu, OffloadSet::NONE).unwrap();
+        self.note(format!("gateway {:?}", gateway.addresses));
+        Ok((port, Service::new(end)))
+    }
+
+    fn way_out(&self, interface: &str, subnets: &[IpNet]) -> Result<Service, ControlError> {
+        Ok(self.note(format!("way out of {subnets:?} by {interface}")))
+    }
+
+    fn publish(
+        &self,
+        binding: &Binding,
+        _: &Home,
+        addresses: &[IpAddr],
+    ) -> Result<(u16, Service), ControlError> {
+        let port = match binding.host_port {
+            0 => 49_153,
+            port => port,
+        };
+        Ok((port, self.note(format!("{binding} to {addresses:?}"))))
+    }
 }

@@ -251,6 +251,8 @@ pub enum SandboxKind {
     Named,
     /// Somebody else's namespace, known while it has an endpoint.
     Foreign,
+    /// A container of a front-end, known while it has an endpoint.
+    Guest,
 }
 
 /// One line of `sandbox ls`.

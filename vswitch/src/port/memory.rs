@@ -1,8 +1,13 @@
-//! A port inside the process: the twin of the others for tests and benches.
+//! A port inside the process: the twin of the others for tests and benches, and the cable of the hosts that the switch
+//! itself plays.
 //!
 //! [`pair`] gives the port and its far end. The far end plays the host on the wire: it puts frames
 //! in, takes delivered frames out, and can cut the link or vanish. Frames carry their virtio-net
 //! header, as everywhere.
+//!
+//! [`cable`] is for a far end that runs for good: it sleeps on [`MemoryEnd::descriptor`], and both queues are bounded.
+//! Either side rings the other's bell only when the queue was empty, so whoever was woken must take until there is
+//! nothing left, or come back by itself.
 
 use std::collections::VecDeque;
 use std::io;
@@ -32,6 +37,10 @@ struct Shared {
     delivered: Condvar,
     /// Written when there is something for the switch to see.
     bell: OwnedFd,
+    /// Written when there is something for the far end to see, if it sleeps on that.
+    far_bell: Option<OwnedFd>,
+    /// Most frames that wait, to the far end and in [`MemoryEnd::offer`].
+    queue: usize,
     offload: OffloadSet,
 }
 
@@ -41,9 +50,17 @@ impl Shared {
     }
 
     fn ring(&self) -> io::Result<()> {
-        rustix::io::write(&self.bell, &1u64.to_ne_bytes())?;
-        Ok(())
+        ring(&self.bell)
     }
+}
+
+fn bell() -> io::Result<OwnedFd> {
+    Ok(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?)
+}
+
+fn ring(bell: &OwnedFd) -> io::Result<()> {
+    rustix::io::write(bell, &1u64.to_ne_bytes())?;
+    Ok(())
 }
 
 /// The far end of the port.
@@ -61,6 +78,24 @@ struct MemoryTx(Arc<Shared>);
 /// # Errors
 /// When the kernel gives no event descriptor.
 pub fn pair(mtu: u16, offload: OffloadSet) -> io::Result<(Port, MemoryEnd)> {
+    join(mtu, offload, QUEUE, None)
+}
+
+/// A port without offload and its far end, which sleeps until there is something for it. At most `queue` frames wait on
+/// each side.
+///
+/// # Errors
+/// As [`pair`].
+pub fn cable(mtu: u16, queue: usize) -> io::Result<(Port, MemoryEnd)> {
+    join(mtu, OffloadSet::NONE, queue, Some(bell()?))
+}
+
+fn join(
+    mtu: u16,
+    offload: OffloadSet,
+    queue: usize,
+    far_bell: Option<OwnedFd>,
+) -> io::Result<(Port, MemoryEnd)> {
     let shared = Arc::new(Shared {
         wire: Mutex::new(Wire {
             to_switch: VecDeque::new(),
@@ -68,7 +103,9 @@ pub fn pair(mtu: u16, offload: OffloadSet) -> io::Result<(Port, MemoryEnd)> {
             state: PortState::Up,
         }),
         delivered: Condvar::new(),
-        bell: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+        bell: bell()?,
+        far_bell,
+        queue,
         offload,
     });
     let port = Port {
@@ -87,6 +124,25 @@ impl MemoryEnd {
     pub fn put(&self, frame: Vec<u8>) -> io::Result<()> {
         self.0.lock().to_switch.push_back(frame);
         self.0.ring()
+    }
+
+    /// As [`Self::put`], unless the switch has too many frames to take already, or is not there any more; tells whether
+    /// it was put.
+    pub fn offer(&self, frame: Vec<u8>) -> bool {
+        let mut wire = self.0.lock();
+        if wire.to_switch.len() >= self.0.queue {
+            return false;
+        }
+        let first = wire.to_switch.is_empty();
+        wire.to_switch.push_back(frame);
+        drop(wire);
+        !first || self.0.ring().is_ok()
+    }
+
+    /// The descriptor that becomes readable when a frame is delivered and none was waiting; of a [`cable`] only.
+    #[must_use]
+    pub fn descriptor(&self) -> Option<RawFd> {
+        self.0.far_bell.as_ref().map(AsRawFd::as_raw_fd)
     }
 
     /// Takes the next delivered frame, its virtio-net header included.
@@ -148,11 +204,12 @@ impl PortRx for MemoryRx {
 impl PortTx for MemoryTx {
     fn send(&self, frames: &[&[u8]], report: &mut SendReport) {
         let mut wire = self.0.lock();
+        let slept = wire.from_switch.is_empty();
         for frame in frames {
             match wire.state {
                 PortState::Down => report.down += 1,
                 PortState::Gone => report.gone += 1,
-                PortState::Up if wire.from_switch.len() >= QUEUE => report.full += 1,
+                PortState::Up if wire.from_switch.len() >= self.0.queue => report.full += 1,
                 PortState::Up => {
                     wire.from_switch.push_back(frame.to_vec());
                     report.frames += 1;
@@ -160,8 +217,14 @@ impl PortTx for MemoryTx {
                 }
             }
         }
+        let wake = slept && !wire.from_switch.is_empty();
         drop(wire);
         self.0.delivered.notify_all();
+        if let Some(bell) = self.0.far_bell.as_ref().filter(|_| wake) {
+            // Its counter is never near the bound at which a write fails.
+            let rung = ring(bell);
+            debug_assert!(rung.is_ok(), "{rung:?}");
+        }
     }
 
     fn offload(&self) -> OffloadSet {
@@ -216,6 +279,40 @@ mod tests {
         end.set_state(PortState::Gone).unwrap();
         assert_eq!(report_of(&port, &[&[0; 20]]).gone, 1);
         assert_eq!(port.rx.recv(&mut Batch::new()), Err(PortLost));
+    }
+
+    /// How often the bell was rung since the last time.
+    fn rung(end: &MemoryEnd) -> u64 {
+        let mut count = [0; 8];
+        let bell = end.0.far_bell.as_ref().expect("a cable has one");
+        match rustix::io::read(bell, &mut count) {
+            Ok(_) => u64::from_ne_bytes(count),
+            Err(_) => 0,
+        }
+    }
+
+    #[test]
+    fn a_cable_rings_for_the_first_frame_and_holds_so_many_on_either_side() {
+        let (mut port, end) = cable(1500, 2).unwrap();
+        assert!(end.descriptor().is_some());
+        assert_eq!(report_of(&port, &[]).accounted(), 0);
+        assert_eq!(rung(&end), 0);
+        let report = report_of(&port, &[&[1; 20], &[2; 20], &[3; 20]]);
+        assert_eq!((report.frames, report.full), (2, 1));
+        assert_eq!(rung(&end), 1);
+        assert_eq!(end.take(), Some(vec![1; 20]));
+        assert_eq!(report_of(&port, &[&[4; 20]]).frames, 1);
+        assert_eq!(rung(&end), 0, "it has not taken all yet");
+        while end.take().is_some() {}
+        assert_eq!(report_of(&port, &[&[5; 20]]).frames, 1);
+        assert_eq!(rung(&end), 1);
+
+        assert!(end.offer(vec![6; 20]) && end.offer(vec![7; 20]));
+        assert!(!end.offer(vec![8; 20]));
+        let mut batch = Batch::new();
+        assert_eq!(port.rx.recv(&mut batch), Ok(Drained::Yes));
+        assert_eq!((batch.len(), batch.get(1)), (2, &[7; 20][..]));
+        assert!(end.offer(vec![9; 20]));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! - [`tap`]: a TAP device inside a container's namespace, with offload or plain.
 //! - [`packet`]: an uplink, the physical network that an interface of the host is on.
 //! - [`vxlan`]: a tunnel to other switches over UDP, one socket for many networks.
-//! - [`memory`]: the twin of all of them inside one process, for tests and benches.
+//! - [`memory`]: the twin of all of them inside one process, for the switch's own hosts, tests and benches.
 //!
 //! A half never blocks. What a port cannot take is counted by the reason it gives, never retried:
 //! a slow receiver costs only itself.

@@ -9,13 +9,15 @@
 //! - what is not printable ASCII: white space in the kernel's Latin-1 table includes bytes that are
 //!   halves of UTF-8 sequences, so that most such names fail in ways nobody can explain.
 
+use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// The longest name in bytes: `IFNAMSIZ` (16) less the terminating NUL.
 const MAX_LEN: usize = 15;
 
 /// A name that the kernel accepts for an interface, e.g. `eth0`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct IfName(String);
 
 /// Why a text is no [`IfName`].
@@ -49,6 +51,12 @@ pub enum IfNameError {
         /// The first offending character.
         bad: char,
     },
+}
+
+impl From<IfName> for String {
+    fn from(name: IfName) -> Self {
+        name.0
+    }
 }
 
 impl IfName {

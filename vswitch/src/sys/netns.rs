@@ -21,6 +21,7 @@ use rustix::{
     mount::{MountPropagationFlags, UnmountFlags},
     thread::{LinkNameSpaceType, UnshareFlags},
 };
+use serde::{Deserialize, Serialize};
 use std::{
     ffi::c_void,
     fs,
@@ -47,7 +48,7 @@ pub struct Netns(OwnedFd);
 /// What tells two namespaces apart: device and inode of their nsfs file.
 ///
 /// Only meaningful while the namespace lives; the kernel reuses inodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NetnsId {
     /// `st_dev`.
     pub dev: u64,

@@ -24,6 +24,10 @@ pub enum SocketOption {
     IpMtuDiscover,
     /// The same for IPv6.
     Ipv6MtuDiscover,
+    /// IP_PKTINFO: which address a datagram was sent to is told.
+    IpPktInfo,
+    /// IPV6_RECVPKTINFO: the same for IPv6.
+    Ipv6RecvPktInfo,
     /// IPV6_DONTFRAG: too long a datagram is an error, not fragments.
     Ipv6DontFrag,
     /// UDP_NO_CHECK6_RX: datagrams over IPv6 without checksum are accepted (RFC 6935).
@@ -62,6 +66,8 @@ impl SocketOption {
             Self::Ipv6RecvTclass => (libc::IPPROTO_IPV6, libc::IPV6_RECVTCLASS),
             Self::IpMtuDiscover => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER),
             Self::Ipv6MtuDiscover => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
+            Self::IpPktInfo => (libc::IPPROTO_IP, libc::IP_PKTINFO),
+            Self::Ipv6RecvPktInfo => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
             Self::Ipv6DontFrag => (libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG),
             // linux/udp.h; libc has no name for it.
             Self::UdpNoCheck6Rx => (libc::SOL_UDP, 102),

@@ -11,9 +11,12 @@
 //! - **UDP_GRO**: [`Datagrams`] says by `segment` where one ends and the next begins.
 //! - **Soft errors**: with IP_RECVERR, what the network says about an earlier datagram (ICMP) is
 //!   returned by a later call on the socket and queued: [`drain_errors`].
+//! - **Whom was asked**: on a socket of all addresses [`recv_asked`] tells which one a datagram was sent to,
+//!   and [`answer`] sends from that one.
 //!
 //! `socket2` opens and configures the sockets; the options that it has no name for are set here.
 
+mod asked;
 mod raw;
 
 use std::io::{self, IoSlice, IoSliceMut};
@@ -21,6 +24,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use super::mmsg::{self, Control, Name};
+
+pub use asked::{Asked, answer, recv_asked};
 
 pub use super::option::{DISCOVER, SocketOption, set_socket_option, socket_option};
 

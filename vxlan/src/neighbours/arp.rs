@@ -63,6 +63,12 @@ impl Arp {
         honest.then_some(self.target)
     }
 
+    /// The address that is asked for, honestly or not: also by a probe (RFC 5227 section 2.1.1) or an announcement, to
+    /// which only who has the address itself may answer.
+    pub(super) fn asked(&self) -> Option<Ipv4Addr> {
+        (self.is_request && self.sender_mac.is_unicast()).then_some(self.target)
+    }
+
     /// The answer to a question: the target is at `mac`.
     pub(super) fn reply(&self, mac: MacAddr) -> [u8; FRAME_LEN] {
         let (asker, [op_high, op_low]) = (self.sender_mac.octets(), REPLY.to_be_bytes());

@@ -115,6 +115,34 @@ impl Discovery {
     }
 }
 
+/// Who asks for an address in a way that its owner answers.
+pub(super) struct Asked {
+    pub(super) target: Ipv6Addr,
+    /// Unspecified for duplicate address detection.
+    pub(super) src: Ipv6Addr,
+    /// What the option says, else the frame's.
+    pub(super) mac: MacAddr,
+}
+
+impl Discovery {
+    /// What a solicitation asks for, also to the target itself (section 7.3.3) or as duplicate address detection
+    /// (RFC 4862 section 5.4.3), by the station at `asker`.
+    pub(super) fn asked(&self, asker: MacAddr) -> Option<Asked> {
+        let to_group = self.dst == solicited_node(self.target);
+        let sound = if self.src.is_unspecified() {
+            to_group && self.mac.is_none()
+        } else {
+            is_one_interface(self.src) && (to_group || self.dst == self.target)
+        };
+        let mac = self.mac.unwrap_or(asker);
+        (self.kind == Kind::Solicitation && sound && mac.is_unicast()).then_some(Asked {
+            target: self.target,
+            src: self.src,
+            mac,
+        })
+    }
+}
+
 /// The MAC address of the first option of this type. `None` at all for options that make the message invalid: a length
 /// of zero, or behind the end (section 4.6).
 fn find_mac(mut options: &[u8], wanted: u8) -> Option<Option<MacAddr>> {
@@ -145,7 +173,8 @@ fn solicited_node(target: Ipv6Addr) -> Ipv6Addr {
     Ipv6Addr::from(octets)
 }
 
-/// The advertisement that `target` at `mac` would send to `asker`: solicited, and in its own name, so with Override.
+/// The advertisement that `target` at `mac` would send to `asker`, in its own name, so with Override: solicited, unless
+/// it goes to all nodes.
 pub(super) fn advertisement(
     mac: MacAddr,
     asker: MacAddr,
@@ -153,7 +182,12 @@ pub(super) fn advertisement(
     asker_ip: Ipv6Addr,
     router: bool,
 ) -> [u8; ADVERTISEMENT_LEN] {
-    let flags = SOLICITED | OVERRIDE | if router { ROUTER } else { 0 };
+    let solicited = if asker_ip.is_multicast() {
+        0
+    } else {
+        SOLICITED
+    };
+    let flags = solicited | OVERRIDE | if router { ROUTER } else { 0 };
     let mut frame = [0; ADVERTISEMENT_LEN];
     let (asker, mac) = (asker.octets(), mac.octets());
     let parts: [&[u8]; 12] = [

@@ -436,3 +436,42 @@ fn only_an_honest_question_is_one() {
         assert!(!asks(&frame), "{frame:02x?}");
     }
 }
+
+#[test]
+fn an_owner_answers_for_its_own_addresses_alone_and_defends_them() {
+    let own = |frame: &[u8]| {
+        let is_own = |ip: IpAddr| ip == IpAddr::V4(DST4) || ip == IpAddr::V6(DST6);
+        answer_as_owner(frame, &head(frame), DST, is_own).map(|reply| reply.as_bytes().to_vec())
+    };
+    let reply = arp(2, (SRC, DST), (DST, DST4), (SRC, SRC4));
+    assert_eq!(own(&who_has()).as_ref(), Some(&reply));
+    let unicast = arp(1, (DST, SRC), (SRC, SRC4), (NOBODY, DST4));
+    assert_eq!(own(&unicast), Some(reply.clone()));
+    let probe = arp(
+        1,
+        (MacAddr::BROADCAST, SRC),
+        (SRC, Ipv4Addr::UNSPECIFIED),
+        (NOBODY, DST4),
+    );
+    assert!(own(&probe).is_some());
+    let other = arp(1, (MacAddr::BROADCAST, SRC), (SRC, SRC4), (NOBODY, SRC4));
+    assert_eq!(own(&other), None);
+    assert_eq!(own(&reply), None, "no question");
+
+    assert_eq!(own(&solicitation()), Some(advertisement(0x60)));
+    let solicit = |option| message(135, 0, DST6, option);
+    let unicast = nd((DST, SRC), (SRC6, DST6), &solicit(None));
+    assert_eq!(own(&unicast), Some(advertisement(0x60)));
+    let nobody = Ipv6Addr::UNSPECIFIED;
+    let detection = nd((GROUP_MAC, SRC), (nobody, GROUP), &solicit(None));
+    let all = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+    let all_mac = MacAddr::new([0x33, 0x33, 0, 0, 0, 1]);
+    let defence = message(136, 0x20, DST6, Some((2, DST)));
+    assert_eq!(
+        own(&detection),
+        Some(nd((all_mac, DST), (DST6, all), &defence))
+    );
+    // RFC 4861 section 7.1.1.
+    let named = nd((GROUP_MAC, SRC), (nobody, GROUP), &solicit(Some((1, SRC))));
+    assert_eq!(own(&named), None);
+}

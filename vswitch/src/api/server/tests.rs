@@ -114,6 +114,7 @@ fn lab() -> NetworkCreate {
     NetworkCreate {
         name: "lab".to_owned(),
         subnets: vec!["198.18.0.0/24".parse().unwrap()],
+        options: [("gateway".to_owned(), "off".to_owned())].into(),
         ..NetworkCreate::default()
     }
 }
@@ -179,7 +180,11 @@ async fn every_call_of_the_client_works() {
 
 async fn use_peers(client: &Client) {
     let (local, peer) = (loopback(), loopback());
-    let options = [("vni", "42".to_owned()), ("local", local.to_string())];
+    let options = [
+        ("vni", "42".to_owned()),
+        ("local", local.to_string()),
+        ("gateway", "off".to_owned()),
+    ];
     let blue = NetworkCreate {
         name: "blue".to_owned(),
         driver: "overlay".to_owned(),

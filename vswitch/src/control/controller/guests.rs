@@ -1,10 +1,30 @@
 //! Commands of front-ends that have objects of their own.
 
-use super::Controller;
-use crate::control::{
-    ControlError,
-    guest::{Guest, GuestReply},
-    kernel::Kernel,
+use std::path::Path;
+
+use super::{Controller, vanished};
+use crate::{
+    control::{
+        ControlError,
+        attach::{self, Site, Tools, longest_superframe_on, plug, release},
+        command::{Connect, NetworkCreate},
+        endpoint::{self, End, Endpoint},
+        guest::{About, Guest, GuestReply, Joined, PoolRequest, Reserve, Reserved},
+        kernel::{DeviceSpec, Kernel},
+        name::{self, ObjectId},
+        network::Owner,
+        options,
+        publish::Binding,
+        reservation::Reservation,
+        sandbox::{Place, Sandbox},
+        services::Home,
+        stamp,
+        state::SavedJoin,
+        subnets,
+        view::SandboxKind,
+    },
+    port::PortId,
+    sys::IfName,
 };
 
 impl<K: Kernel> Controller<K> {
@@ -13,8 +33,449 @@ impl<K: Kernel> Controller<K> {
     /// # Errors
     /// As of [`Self::apply`].
     pub fn guest(&mut self, guest: Guest) -> Result<GuestReply, ControlError> {
-        Err(ControlError::unavailable(format!(
-            "{guest:?}: not there yet; use the control socket"
-        )))
+        let reply = match guest {
+            Guest::NetworkCreate { id, create } => self.guest_network(id, create)?,
+            Guest::NetworkRename { id, name } => self.rename(&id, name)?,
+            Guest::NetworkRemove { id } => self.guest_network_remove(&id)?,
+            Guest::Reserve(reserve) => GuestReply::Reserved(self.reserve(&reserve)?),
+            Guest::Join { endpoint, sandbox } => {
+                GuestReply::Joined(self.join(&endpoint, &sandbox)?)
+            }
+            Guest::Describe { endpoint, about } => self.describe(&endpoint, about)?,
+            Guest::Publish { endpoint, bindings } => {
+                GuestReply::Published(self.publish(&endpoint, &bindings)?)
+            }
+            Guest::Leave { endpoint } => {
+                self.leave(&endpoint);
+                GuestReply::Done
+            }
+            Guest::Release { endpoint } => self.give_up(&endpoint),
+            Guest::PoolRequest(request) => self.pool_request(&request)?,
+            Guest::PoolRelease { pool } => {
+                self.guest_pools.release(&pool);
+                GuestReply::Done
+            }
+            Guest::AddressRequest { pool, address } => {
+                GuestReply::Address(self.guest_pools.take(&pool, address)?)
+            }
+            Guest::AddressRelease { pool, address } => {
+                self.guest_pools.give_back(&pool, address);
+                GuestReply::Done
+            }
+        };
+        self.keep();
+        Ok(reply)
+    }
+
+    fn guest_network(
+        &mut self,
+        id: ObjectId,
+        mut create: NetworkCreate,
+    ) -> Result<GuestReply, ControlError> {
+        if !self.is_guest_network(&id) {
+            if create.name.is_empty() {
+                create.name = format!("docker-{}", id.short());
+            }
+            self.network_create((id, Owner::Guest), create)?;
+        }
+        Ok(GuestReply::Done)
+    }
+
+    fn rename(&mut self, id: &ObjectId, name: String) -> Result<GuestReply, ControlError> {
+        name::check("network", &name)?;
+        let taken = (self.networks.values()).any(|other| other.name == name && other.id != *id);
+        if taken {
+            return Err(ControlError::conflict(format!(
+                "network {name}: the name is taken by another network; it keeps its own"
+            )));
+        }
+        let network = self.networks.get_mut(id);
+        let network = network.ok_or_else(|| vanished("network", id.short()))?;
+        network.name = name;
+        self.tell_names();
+        Ok(GuestReply::Done)
+    }
+
+    fn guest_network_remove(&mut self, id: &ObjectId) -> Result<GuestReply, ControlError> {
+        self.dormant.networks.retain(|network| network.id != *id);
+        self.dormant.guests.retain(|guest| guest.network != *id);
+        if self.is_guest_network(id) {
+            self.refuse_in_use(id)?;
+            self.drop_network(id);
+        }
+        Ok(GuestReply::Done)
+    }
+
+    fn reserve(&mut self, reserve: &Reserve) -> Result<Reserved, ControlError> {
+        if let Some(known) = self.guests.get(&reserve.endpoint) {
+            return Ok(known.view());
+        }
+        let offload = options::offload(&reserve.options)?;
+        let wish = Connect {
+            ip: reserve.ip,
+            ip6: reserve.ip6,
+            mac_address: reserve.mac_address,
+            ..Connect::default()
+        };
+        let got = self.claim(&reserve.network, reserve.endpoint.short(), &wish)?;
+        let reservation = Reservation {
+            id: reserve.endpoint.clone(),
+            network: reserve.network.clone(),
+            mac: got.mac_address,
+            ipv4: got.ipv4,
+            ipv6: got.ipv6,
+            offload,
+            joined: None,
+            about: About::default(),
+            bindings: Vec::new(),
+            services: Vec::new(),
+        };
+        self.guests.insert(reserve.endpoint.clone(), reservation);
+        Ok(got)
+    }
+
+    /// Takes addresses and a MAC address on a network.
+    pub(super) fn claim(
+        &mut self,
+        network: &ObjectId,
+        owner: &str,
+        wish: &Connect,
+    ) -> Result<Reserved, ControlError> {
+        let macs = self.macs_of(network);
+        let target = self.networks.get_mut(network);
+        let target = target.ok_or_else(|| {
+            ControlError::not_found(format!(
+                "network {}: no such network; make it again with `docker network create`",
+                network.short()
+            ))
+        })?;
+        let (mac_address, ipv4, ipv6) = attach::reserve(target, owner, wish, &macs)?;
+        Ok(Reserved {
+            mac_address,
+            ipv4,
+            ipv6,
+        })
+    }
+
+    fn place(&self, endpoint: &ObjectId) -> Result<&Reservation, ControlError> {
+        self.guests.get(endpoint).ok_or_else(|| {
+            ControlError::not_found(format!(
+                "endpoint {}: no such endpoint; it has to be created first",
+                endpoint.short()
+            ))
+        })
+    }
+
+    fn port_of(&self, endpoint: &ObjectId) -> Option<PortId> {
+        let mut endpoints = self.endpoints.values();
+        endpoints
+            .find(|known| known.id == *endpoint)
+            .map(|known| known.port)
+    }
+
+    fn join(&mut self, endpoint: &ObjectId, sandbox: &Path) -> Result<Joined, ControlError> {
+        let guest = self.place(endpoint)?;
+        let device = IfName::new(format!("vp-{}", endpoint.short()))
+            .map_err(|error| ControlError::internal(error.to_string()))?;
+        let again = guest
+            .joined
+            .as_ref()
+            .is_some_and(|join| join.sandbox == sandbox && join.ifname.is_none());
+        let network = guest.network.clone();
+        self.follow_mtu(&network);
+        if !again || self.port_of(endpoint).is_none() {
+            self.leave(endpoint);
+            let (_, netns) = self.host()?;
+            self.plug_guest(endpoint, sandbox, (&netns, device.clone()), false)?;
+            if let Some(guest) = self.guests.get_mut(endpoint) {
+                guest.joined = Some(SavedJoin {
+                    sandbox: sandbox.to_owned(),
+                    device: device.clone(),
+                    ifname: None,
+                });
+            }
+            self.tell_names();
+        }
+        let known = self
+            .networks
+            .get(&network)
+            .ok_or_else(|| vanished("network", network.short()))?;
+        Ok(Joined {
+            device: device.to_string(),
+            gateways: attach::gateways(known.relay()?, known.internal, End::Sandbox),
+        })
+    }
+
+    /// Makes the device of a place, either for the front-end to move and configure, or, `whole`, in the sandbox itself.
+    fn plug_guest(
+        &mut self,
+        id: &ObjectId,
+        path: &Path,
+        (netns, ifname): (&K::Netns, IfName),
+        whole: bool,
+    ) -> Result<(), ControlError> {
+        let guest = self.place(id)?;
+        let network = self.networks.get(&guest.network);
+        let network = network.ok_or_else(|| vanished("network", guest.network.short()))?;
+        let relay = network.relay()?;
+        let addresses: Vec<ipnet::IpNet> = (guest.ipv4.map(Into::into).into_iter())
+            .chain(guest.ipv6.map(Into::into))
+            .collect();
+        let gateways = attach::gateways(relay, network.internal, End::Sandbox);
+        let spec = DeviceSpec {
+            ifname,
+            mac: guest.mac,
+            mtu: relay.options.mtu,
+            gateways: if whole { gateways } else { Vec::new() },
+            gso_max_size: longest_superframe_on(&relay.reach, relay.options.mtu),
+            offload: guest.offload.unwrap_or(relay.options.offload),
+            addresses: if whole { addresses } else { Vec::new() },
+            disable_ipv6: whole && !relay.ipv6,
+            announce: whole,
+            up: whole,
+        };
+        let tools = Tools {
+            kernel: &self.kernel,
+            switch: &self.switch,
+            underlays: &self.underlays,
+        };
+        let site = Site {
+            network: &network.name,
+            relay: relay.id,
+            reach: &relay.reach,
+            ipv6: relay.ipv6,
+        };
+        let (port, tx) = plug(&tools, &site, netns, &spec)?;
+        let made = Endpoint {
+            id: id.clone(),
+            network: guest.network.clone(),
+            sandbox: ObjectId::from_bytes([0; 32]),
+            ifname: spec.ifname,
+            port,
+            tx,
+            mac: guest.mac,
+            ipv4: guest.ipv4,
+            ipv6: guest.ipv6,
+            mtu: spec.mtu,
+            offload: spec.offload,
+            end: End::Guest,
+            wish: Connect::default(),
+            services: Vec::new(),
+        };
+        let sandbox = self.guest_sandbox(path)?;
+        self.endpoints.insert(port, Endpoint { sandbox, ..made });
+        self.show_first_carrier_of(id);
+        Ok(())
+    }
+
+    fn show_first_carrier_of(&self, endpoint: &ObjectId) {
+        if let Some(guest) = self.guests.get(endpoint) {
+            self.show_first_carrier(&guest.network);
+        }
+    }
+
+    /// The sandbox of a front-end at this path, known or to be known.
+    fn guest_sandbox(&mut self, path: &Path) -> Result<ObjectId, ControlError> {
+        let place = Place::Path(path.to_owned());
+        let ours =
+            |sandbox: &&Sandbox| sandbox.kind == SandboxKind::Guest && sandbox.place == place;
+        if let Some(known) = self.sandboxes.values().find(ours) {
+            return Ok(known.id.clone());
+        }
+        let id = ObjectId::random()?;
+        let base = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        let name = self.foreign_name(&format!("docker-{}", base.unwrap_or_default()));
+        self.register(Sandbox {
+            id: id.clone(),
+            name,
+            kind: SandboxKind::Guest,
+            place,
+            netns: None,
+            created: stamp::now(),
+        });
+        Ok(id)
+    }
+
+    /// Looks where the front-end has put the device of an endpoint; false while it is on its way.
+    pub(super) fn settle_guest(&mut self, endpoint: &ObjectId) -> bool {
+        let Some(port) = self.port_of(endpoint) else {
+            return false;
+        };
+        let Some((sandbox, mac)) = (self.endpoints.get(&port)).map(|e| (e.sandbox.clone(), e.mac))
+        else {
+            return false;
+        };
+        let Some(place) = self.sandboxes.get(&sandbox).map(|s| s.place.clone()) else {
+            return false;
+        };
+        let found = self.kernel.open_netns(&place).and_then(|netns| {
+            let ifname = self.kernel.interface_of(&netns, mac)?;
+            Ok((self.kernel.identify(&netns)?, ifname))
+        });
+        let Ok((netns, Some(ifname))) = found else {
+            return false;
+        };
+        if let Some(sandbox) = self.sandboxes.get_mut(&sandbox) {
+            sandbox.netns = Some(netns);
+        }
+        if let Some(endpoint) = self.endpoints.get_mut(&port) {
+            endpoint.ifname = ifname.clone();
+        }
+        if let Some(join) = (self.guests.get_mut(endpoint)).and_then(|guest| guest.joined.as_mut())
+        {
+            join.ifname = Some(ifname);
+        }
+        self.resolve_in(&sandbox);
+        true
+    }
+
+    fn describe(&mut self, id: &ObjectId, about: About) -> Result<GuestReply, ControlError> {
+        self.place(id)?;
+        let name = about.name.clone();
+        let container = ObjectId::parse(&about.container).ok();
+        if let Some(guest) = self.guests.get_mut(id) {
+            guest.about = about;
+        }
+        let sandbox = (self.port_of(id)).and_then(|port| self.endpoints.get(&port));
+        let sandbox = sandbox.map(|endpoint| endpoint.sandbox.clone());
+        if let Some(mut sandbox) = sandbox.and_then(|id| self.sandboxes.remove(&id)) {
+            if !name.is_empty() && sandbox.name != name {
+                sandbox.name = self.foreign_name(&name);
+            }
+            let former = sandbox.id.clone();
+            // By the container's ID, as Docker shows it; a resolver is known by the former.
+            let id = container
+                .filter(|id| !self.sandboxes.contains_key(id))
+                .unwrap_or_else(|| former.clone());
+            if id != former {
+                self.resolvers.remove(&former);
+                for endpoint in self.endpoints.values_mut().filter(|e| e.sandbox == former) {
+                    endpoint.sandbox = id.clone();
+                }
+            }
+            sandbox.id = id.clone();
+            self.sandboxes.insert(id, sandbox);
+        }
+        self.settle_guest(id);
+        self.tell_names();
+        Ok(GuestReply::Done)
+    }
+
+    fn publish(
+        &mut self,
+        id: &ObjectId,
+        bindings: &[Binding],
+    ) -> Result<Vec<Binding>, ControlError> {
+        if let Some(guest) = self.guests.get_mut(id) {
+            guest.services.clear();
+            guest.bindings.clear();
+        }
+        if bindings.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.settle_guest(id);
+        let guest = self.place(id)?;
+        let not_there = || {
+            ControlError::conflict(format!(
+                "endpoint {}: has no sandbox to publish ports of; it has to join one first",
+                id.short()
+            ))
+        };
+        let endpoint = (self.port_of(id)).and_then(|port| self.endpoints.get(&port));
+        let sandbox = endpoint.and_then(|endpoint| self.sandboxes.get(&endpoint.sandbox));
+        let sandbox = sandbox.ok_or_else(not_there)?;
+        let home = Home {
+            place: sandbox.place.clone(),
+            netns: sandbox.netns.ok_or_else(not_there)?,
+        };
+        let addresses: Vec<_> = guest.addresses().collect();
+        let mut published = Vec::new();
+        let mut services = Vec::new();
+        for binding in bindings {
+            let (host_port, service) = self.services.publish(binding, &home, &addresses)?;
+            published.push(Binding {
+                host_port,
+                ..*binding
+            });
+            services.push(service);
+        }
+        if let Some(guest) = self.guests.get_mut(id) {
+            guest.services = services;
+            guest.bindings.clone_from(&published);
+        }
+        Ok(published)
+    }
+
+    fn leave(&mut self, id: &ObjectId) {
+        if let Some(guest) = self.guests.get_mut(id) {
+            guest.services.clear();
+            guest.bindings.clear();
+            guest.joined = None;
+        }
+        if let Some(port) = self.port_of(id) {
+            for warning in self.remove_endpoint(port) {
+                tracing::warn!(endpoint = id.short(), warning, "while an endpoint left");
+            }
+        }
+    }
+
+    fn give_up(&mut self, id: &ObjectId) -> GuestReply {
+        self.dormant.guests.retain(|guest| guest.id != *id);
+        self.leave(id);
+        if let Some(guest) = self.guests.remove(id) {
+            let network = self.networks.get_mut(&guest.network);
+            release(network, guest.ipv4, guest.ipv6);
+        }
+        GuestReply::Done
+    }
+
+    /// Makes the device of a place again, in the sandbox that it had joined.
+    pub(super) fn rejoin(
+        &mut self,
+        id: &ObjectId,
+        join: &SavedJoin,
+        bindings: &[Binding],
+    ) -> Result<(), ControlError> {
+        let netns = self.kernel.open_netns(&Place::Path(join.sandbox.clone()))?;
+        let taken = self.kernel.interface_names(&netns)?;
+        let ifname = match &join.ifname {
+            Some(former) => endpoint::wished_ifname(former.as_str(), &taken)?,
+            None => endpoint::automatic_ifname(&taken)?,
+        };
+        self.plug_guest(id, &join.sandbox, (&netns, ifname.clone()), true)?;
+        if let Some(guest) = self.guests.get_mut(id) {
+            guest.joined = Some(SavedJoin {
+                ifname: Some(ifname),
+                ..join.clone()
+            });
+        }
+        self.settle_guest(id);
+        if let Err(error) = self.publish(id, bindings) {
+            tracing::error!(endpoint = id.short(), %error, "its ports are not published any more");
+        }
+        Ok(())
+    }
+
+    fn pool_request(&mut self, request: &PoolRequest) -> Result<GuestReply, ControlError> {
+        let subnet = match request.subnet {
+            Some(subnet) => subnet,
+            None if request.range.is_some() => {
+                return Err(ControlError::invalid(
+                    "ip-range: without a subnet; give --subnet as well",
+                ));
+            }
+            None => {
+                let mut taken = self.kernel.occupied()?;
+                taken.retain(|net| net.prefix_len() > 0);
+                taken.extend(self.guest_pools.subnets());
+                let networks = self.networks.values();
+                taken
+                    .extend(networks.flat_map(|network| network.pools().map(|pool| pool.subnet())));
+                subnets::automatic(request.ipv6, &ObjectId::random()?, &taken)?
+            }
+        };
+        Ok(GuestReply::Pool(self.guest_pools.request(request, subnet)?))
     }
 }

@@ -9,12 +9,16 @@ use crate::control::{
     ControlError,
     command::NetworkCreate,
     endpoint::{End, Endpoint},
+    ipam::Pool,
     kernel::Kernel,
     name::ObjectId,
-    network::{self, Driver, DriverOptions, Network, Plan, Reach, Relay, is_predefined},
-    options::{OverlayOptions, RelayOptions},
+    network::{
+        self, Driver, DriverOptions, Gateway, Network, Owner, Plan, Reach, Relay, is_predefined,
+    },
+    options::{GatewayWish, OverlayOptions, RelayOptions},
     overlay::{self, TunnelRequest, UnderlayId},
     stamp,
+    state::SavedNetwork,
     subnets::Pools,
     view::{ContainerView, Created, EventKind, NetworkInspect, NetworkSummary, Pruned},
 };
@@ -23,6 +27,9 @@ impl<K: Kernel> Controller<K> {
     /// Makes `bridge`, `host` and `none`. Where no automatic subnet is left, `bridge` has no addresses.
     pub(super) fn add_predefined(&mut self) -> Result<(), ControlError> {
         for (name, driver) in network::PREDEFINED {
+            if self.networks.values().any(|network| network.name == name) {
+                continue;
+            }
             let id = ObjectId::random()?;
             let create = NetworkCreate {
                 name: name.to_owned(),
@@ -38,33 +45,50 @@ impl<K: Kernel> Controller<K> {
                             ipv6: false,
                         }
                     });
-                    Some(self.relay(name, plan)?)
+                    Some(self.relay(name, plan, false)?)
                 }
                 Driver::Host | Driver::Null => None,
             };
-            self.insert(id, create, driver, relay);
+            self.insert(
+                (id.clone(), Owner::User, stamp::now()),
+                create,
+                driver,
+                relay,
+            );
+            if let Err(error) = self.open_gateway(&id) {
+                tracing::warn!(network = name, %error, "no gateway for the predefined network");
+            }
         }
         Ok(())
     }
 
-    fn plan(
+    pub(super) fn plan(
         &self,
         driver: Driver,
         create: &NetworkCreate,
         id: &ObjectId,
     ) -> Result<Plan, ControlError> {
-        let others: Vec<(&str, IpNet)> = (self.networks.values())
+        let live = self.networks.values().flat_map(|network| {
+            let subnets = network.pools().map(Pool::subnet);
+            subnets.map(|subnet| (network.name.as_str(), subnet))
+        });
+        let dormant = (self.dormant.networks.iter())
+            .filter(|network| network.id != *id)
             .flat_map(|network| {
-                network
-                    .pools()
-                    .map(|pool| (network.name.as_str(), pool.subnet()))
-            })
-            .collect();
+                let subnets = network.create.subnets.iter();
+                subnets.map(|subnet| (network.create.name.as_str(), *subnet))
+            });
+        let others: Vec<(&str, IpNet)> = live.chain(dormant).collect();
         network::plan(driver, create, id, &others, || self.kernel.occupied())
     }
 
     /// Makes the network on the switch, and its tunnel or its place on a segment; nothing is left on failure.
-    fn relay(&mut self, name: &str, plan: Plan) -> Result<Relay, ControlError> {
+    pub(super) fn relay(
+        &mut self,
+        name: &str,
+        plan: Plan,
+        internal: bool,
+    ) -> Result<Relay, ControlError> {
         let Plan {
             options,
             pools,
@@ -73,17 +97,28 @@ impl<K: Kernel> Controller<K> {
         match options {
             DriverOptions::Bridge(options) => Ok(Relay {
                 id: self.switch.add_network(options.settings),
+                gateway: held_by(options.gateway, &pools, internal),
                 options,
                 pools,
                 ipv6,
                 reach: Reach::Host,
+                inside: None,
+                services: Vec::new(),
             }),
             DriverOptions::Overlay(options) => self.overlay(name, options, pools, ipv6),
             DriverOptions::Macvlan(options) => {
                 let joined = (self.segments).join(&self.kernel, &self.switch, &options)?;
                 let (id, mtu, member) = joined;
+                let outside = member.segment.is_some() && pools.iter().next().is_some();
                 Ok(Relay {
                     id,
+                    gateway: if outside {
+                        Gateway::Outside
+                    } else {
+                        Gateway::None
+                    },
+                    inside: None,
+                    services: Vec::new(),
                     options: RelayOptions {
                         mtu,
                         offload: options.offload,
@@ -132,16 +167,19 @@ impl<K: Kernel> Controller<K> {
         let tunnel = tunnel.inspect_err(|_| self.switch.remove_network(id))?;
         Ok(Relay {
             id,
+            gateway: held_by(options.gateway, &pools, true),
             options,
             pools,
             ipv6,
             reach: Reach::Tunnel(tunnel),
+            inside: None,
+            services: Vec::new(),
         })
     }
 
-    fn insert(
+    pub(super) fn insert(
         &mut self,
-        id: ObjectId,
+        (id, owner, created): (ObjectId, Owner, String),
         mut create: NetworkCreate,
         driver: Driver,
         relay: Option<Relay>,
@@ -150,7 +188,8 @@ impl<K: Kernel> Controller<K> {
             id: id.clone(),
             name: mem::take(&mut create.name),
             driver,
-            created: stamp::now(),
+            created,
+            owner,
             internal: create.internal,
             labels: create.labels,
             options: create.options,
@@ -161,7 +200,7 @@ impl<K: Kernel> Controller<K> {
 
     pub(super) fn network_list(&self) -> Vec<NetworkSummary> {
         let mut list: Vec<_> = (self.networks.values())
-            .map(|network| network.summary(self.endpoints_of_network(&network.id).count()))
+            .map(|network| network.summary(self.shown_endpoints(&network.id).count()))
             .collect();
         list.sort_by(|a, b| a.name.cmp(&b.name));
         list
@@ -170,7 +209,7 @@ impl<K: Kernel> Controller<K> {
     pub(super) fn network_inspect(&self, reference: &str) -> Result<NetworkInspect, ControlError> {
         let network = self.network(reference)?;
         let containers = self
-            .endpoints_of_network(&network.id)
+            .shown_endpoints(&network.id)
             .map(|endpoint| self.container(endpoint));
         Ok(NetworkInspect {
             name: network.name.clone(),
@@ -187,6 +226,12 @@ impl<K: Kernel> Controller<K> {
         })
     }
 
+    /// Those that are people's, not the network's own.
+    fn shown_endpoints<'a>(&'a self, network: &'a ObjectId) -> impl Iterator<Item = &'a Endpoint> {
+        self.endpoints_of_network(network)
+            .filter(|endpoint| endpoint.end != End::Gateway)
+    }
+
     fn container(&self, endpoint: &Endpoint) -> (String, ContainerView) {
         let view = ContainerView {
             name: self.sandbox_name(&endpoint.sandbox),
@@ -198,18 +243,29 @@ impl<K: Kernel> Controller<K> {
         (endpoint.sandbox.to_string(), view)
     }
 
+    /// Makes a network with an ID that is random or a front-end's.
     pub(super) fn network_create(
         &mut self,
+        (id, owner): (ObjectId, Owner),
         create: NetworkCreate,
     ) -> Result<Created, ControlError> {
-        let taken = |name: &str| self.networks.values().any(|network| network.name == name);
+        let taken = |name: &str| {
+            let mut live = self.networks.values().map(|network| &network.name);
+            let mut dormant = self.dormant.networks.iter().map(|n| &n.create.name);
+            live.any(|known| known == name) || dormant.any(|known| known == name)
+        };
         let driver = network::check_new(&create, taken)?;
-        let id = ObjectId::random()?;
         let plan = self.plan(driver, &create, &id)?;
-        let relay = self.relay(&create.name, plan)?;
+        let relay = self.relay(&create.name, plan, create.internal)?;
         let name = create.name.clone();
-        self.insert(id.clone(), create, driver, Some(relay));
-        if let Err(error) = self.join_host(&id) {
+        self.insert(
+            (id.clone(), owner, stamp::now()),
+            create,
+            driver,
+            Some(relay),
+        );
+        let joined = self.join_host(&id, None);
+        if let Err(error) = joined.and_then(|()| self.open_gateway(&id)) {
             self.take_network(&id);
             return Err(error);
         }
@@ -225,6 +281,17 @@ impl<K: Kernel> Controller<K> {
     }
 
     pub(super) fn network_remove(&mut self, reference: &str) -> Result<(), ControlError> {
+        // One that could not be made again goes by its name or whole ID.
+        let named = |network: &SavedNetwork| {
+            network.create.name == reference || network.id.as_str() == reference
+        };
+        if let Some(dormant) = self.dormant.networks.iter().find(|n| named(n)) {
+            let id = dormant.id.clone();
+            self.dormant.networks.retain(|network| network.id != id);
+            self.dormant.endpoints.retain(|e| e.network != id);
+            self.dormant.guests.retain(|guest| guest.network != id);
+            return Ok(());
+        }
         let network = self.network(reference)?;
         if is_predefined(&network.name) {
             return Err(ControlError::invalid(format!(
@@ -232,7 +299,23 @@ impl<K: Kernel> Controller<K> {
                 network.name
             )));
         }
-        let connected: Vec<String> = (self.endpoints_of_network(&network.id))
+        if network.owner == Owner::Guest {
+            return Err(ControlError::conflict(format!(
+                "network {name}: Docker's; remove it with `docker network rm {name}`",
+                name = network.name,
+            )));
+        }
+        let id = network.id.clone();
+        self.refuse_in_use(&id)?;
+        self.drop_network(&id)
+            .map(|_| ())
+            .ok_or_else(|| vanished("network", reference))
+    }
+
+    /// A network with endpoints, or with places kept for some, stays.
+    pub(super) fn refuse_in_use(&self, id: &ObjectId) -> Result<(), ControlError> {
+        let name = self.network_name(id);
+        let connected: Vec<String> = (self.endpoints_of_network(id))
             .filter(|endpoint| endpoint.end == End::Sandbox)
             .map(|endpoint| self.sandbox_name(&endpoint.sandbox))
             .collect();
@@ -240,16 +323,20 @@ impl<K: Kernel> Controller<K> {
             return Err(ControlError::conflict(format!(
                 "network {name}: has {} endpoints; disconnect them first, such as `vswitch network disconnect {name} {first}`",
                 connected.len(),
-                name = network.name,
             )));
         }
-        let id = network.id.clone();
-        self.drop_network(&id)
-            .map(|_| ())
-            .ok_or_else(|| vanished("network", reference))
+        let kept = (self.guests.values())
+            .filter(|guest| guest.network == *id)
+            .count();
+        if kept > 0 {
+            return Err(ControlError::conflict(format!(
+                "network {name}: Docker has {kept} endpoints on it; disconnect its containers first"
+            )));
+        }
+        Ok(())
     }
 
-    fn drop_network(&mut self, id: &ObjectId) -> Option<String> {
+    pub(super) fn drop_network(&mut self, id: &ObjectId) -> Option<String> {
         let name = self.take_network(id)?;
         tracing::info!(network = %name, id = id.short(), "network removed");
         self.events.publish(EventKind::NetworkRemove {
@@ -260,10 +347,11 @@ impl<K: Kernel> Controller<K> {
     }
 
     /// Takes a network off the switch; its name.
-    fn take_network(&mut self, id: &ObjectId) -> Option<String> {
+    pub(super) fn take_network(&mut self, id: &ObjectId) -> Option<String> {
         self.leave_host(id);
         let network = self.networks.remove(id)?;
-        if let Some(relay) = network.relay {
+        if let Some(mut relay) = network.relay {
+            relay.services.clear();
             match relay.reach {
                 Reach::Host => self.switch.remove_network(relay.id),
                 Reach::Tunnel(tunnel) => {
@@ -278,11 +366,8 @@ impl<K: Kernel> Controller<K> {
 
     pub(super) fn network_prune(&mut self) -> Pruned {
         let unused: BTreeMap<String, ObjectId> = (self.networks.values())
-            .filter(|network| !is_predefined(&network.name))
-            .filter(|network| {
-                let mut endpoints = self.endpoints_of_network(&network.id);
-                endpoints.all(|endpoint| endpoint.end == End::Host)
-            })
+            .filter(|network| !is_predefined(&network.name) && network.owner == Owner::User)
+            .filter(|network| self.refuse_in_use(&network.id).is_ok())
             .map(|network| (network.name.clone(), network.id.clone()))
             .collect();
         Pruned {
@@ -291,5 +376,15 @@ impl<K: Kernel> Controller<K> {
                 .filter_map(|id| self.drop_network(id))
                 .collect(),
         }
+    }
+}
+
+/// Who is to have the gateway's addresses.
+fn held_by(wish: GatewayWish, pools: &Pools, internal: bool) -> Gateway {
+    match wish {
+        _ if pools.iter().next().is_none() => Gateway::None,
+        GatewayWish::Off => Gateway::None,
+        GatewayWish::Host if !internal => Gateway::Host,
+        GatewayWish::Host | GatewayWish::Inside => Gateway::Inside,
     }
 }

@@ -140,11 +140,34 @@ impl<K: Kernel> Controller<K> {
     }
 
     /// Gives the host an end on a new network that wants one.
-    pub(super) fn join_host(&mut self, id: &ObjectId) -> Result<(), ControlError> {
+    pub(super) fn join_host(
+        &mut self,
+        id: &ObjectId,
+        former: Option<(ObjectId, Connect)>,
+    ) -> Result<(), ControlError> {
         let wanted = (self.networks.get(id)).and_then(member);
         if !wanted.is_some_and(|member| member.host_access) {
             return Ok(());
         }
+        let (sandbox, netns) = self.host()?;
+        let (endpoint, connect) = match former {
+            Some(former) => former,
+            None => (
+                ObjectId::random()?,
+                Connect {
+                    sandbox: sandbox.name.clone(),
+                    // Unique on the host, as the network's ID is, and as long as a name may be.
+                    ifname: Some(format!("mv-{}", id.short())),
+                    ..Connect::default()
+                },
+            ),
+        };
+        self.connect_to(id, (sandbox, netns, End::Host), (endpoint, &connect))?;
+        Ok(())
+    }
+
+    /// The switch's own namespace as a sandbox.
+    pub(super) fn host(&self) -> Result<(Sandbox, K::Netns), ControlError> {
         let place = Place::Pid(std::process::id());
         let netns = self.kernel.open_netns(&place)?;
         let identity = self.kernel.identify(&netns)?;
@@ -155,25 +178,23 @@ impl<K: Kernel> Controller<K> {
                 name: self.foreign_name(HOST),
                 kind: SandboxKind::Foreign,
                 place,
-                netns: identity,
+                netns: Some(identity),
                 created: stamp::now(),
             },
         };
-        let connect = Connect {
-            sandbox: sandbox.name.clone(),
-            // Unique on the host, as the network's ID is, and as long as a name may be.
-            ifname: Some(format!("mv-{}", id.short())),
-            ..Connect::default()
-        };
-        self.connect_to(id, (sandbox, netns, End::Host), &connect)?;
-        Ok(())
+        Ok((sandbox, netns))
     }
 
     /// Takes the host's end off a network that is to be removed.
     pub(super) fn leave_host(&mut self, id: &ObjectId) {
-        let port = self.host_end(id).map(|endpoint| endpoint.port);
-        let warnings = port.map(|port| self.remove_endpoint(port));
-        for warning in warnings.into_iter().flatten() {
+        let own = |endpoint: &&Endpoint| matches!(endpoint.end, End::Host | End::Gateway);
+        let ports: Vec<PortId> = (self.endpoints_of_network(id).filter(own))
+            .map(|endpoint| endpoint.port)
+            .collect();
+        let warnings = ports
+            .into_iter()
+            .flat_map(|port| self.remove_endpoint(port));
+        for warning in warnings.collect::<Vec<_>>() {
             tracing::warn!(warning, "while the host left a network");
         }
     }

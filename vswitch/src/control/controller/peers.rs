@@ -222,7 +222,7 @@ impl<K: Kernel> Controller<K> {
         let gone = || vanished("port", &endpoint.port.to_string());
         let sandbox = self.sandboxes.get(&endpoint.sandbox).ok_or_else(gone)?;
         let netns = self.kernel.open_netns(&sandbox.place)?;
-        if self.kernel.identify(&netns)? != sandbox.netns {
+        if Some(self.kernel.identify(&netns)?) != sandbox.netns {
             return Err(gone());
         }
         Ok(netns)

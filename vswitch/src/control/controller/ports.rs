@@ -55,6 +55,7 @@ enum Owner<'a> {
     Endpoint(&'a Endpoint),
     Tunnel(&'a Network, &'a Tunnel),
     Uplink(PortId, &'a SegmentId, &'a ParentFacts),
+    Gateway(&'a Network, PortId),
 }
 
 impl Owner<'_> {
@@ -62,7 +63,7 @@ impl Owner<'_> {
         match self {
             Self::Endpoint(endpoint) => endpoint.port,
             Self::Tunnel(_, tunnel) => tunnel.port,
-            Self::Uplink(port, ..) => *port,
+            Self::Uplink(port, ..) | Self::Gateway(_, port) => *port,
         }
     }
 }
@@ -80,7 +81,10 @@ impl<K: Kernel> Controller<K> {
         let uplinks =
             (self.segments.uplinks()).map(|(port, id, facts)| Owner::Uplink(port, id, facts));
         let endpoints = self.endpoints.values().map(Owner::Endpoint);
-        endpoints.chain(tunnels).chain(uplinks)
+        let gateways = (self.networks.values())
+            .filter_map(|network| Some((network, network.relay.as_ref()?.inside?)))
+            .map(|(network, port)| Owner::Gateway(network, port));
+        endpoints.chain(tunnels).chain(uplinks).chain(gateways)
     }
 
     fn owner_name(&self, owner: &Owner<'_>) -> String {
@@ -88,6 +92,7 @@ impl<K: Kernel> Controller<K> {
             Owner::Endpoint(endpoint) => self.port_name(endpoint),
             Owner::Tunnel(network, tunnel) => format!("{}/{}", network.name, tunnel.ifname()),
             Owner::Uplink(_, segment, _) => segment.to_string(),
+            Owner::Gateway(network, _) => format!("{}/gateway", network.name),
         }
     }
 
@@ -95,7 +100,7 @@ impl<K: Kernel> Controller<K> {
     fn owner_networks<'a>(&'a self, owner: &Owner<'a>) -> Vec<&'a Network> {
         match owner {
             Owner::Endpoint(endpoint) => self.networks.get(&endpoint.network).into_iter().collect(),
-            Owner::Tunnel(network, _) => vec![network],
+            Owner::Tunnel(network, _) | Owner::Gateway(network, _) => vec![network],
             Owner::Uplink(_, segment, _) => self.networks_on(segment).collect(),
         }
     }
@@ -119,6 +124,7 @@ impl<K: Kernel> Controller<K> {
                 ("vxlan", None, mtu, stats.state)
             }
             Owner::Uplink(_, _, facts) => ("packet", None, facts.mtu, facts.link),
+            Owner::Gateway(..) => ("gateway", None, stats.mtu, stats.state),
         };
         let networks = self.owner_networks(&owner);
         let networks: Vec<&str> = networks
@@ -240,6 +246,9 @@ impl<K: Kernel> Controller<K> {
         match (add.kind, &add.port) {
             (FdbKind::Static | FdbKind::Sticky, Some(port)) => match self.port_on(network, port)? {
                 Owner::Endpoint(endpoint) => Ok(endpoint.port),
+                Owner::Gateway(..) => Err(ControlError::invalid(format!(
+                    "port {port}: the gateway's, which has its one address; name a port of a sandbox"
+                ))),
                 Owner::Uplink(..) => Err(no_table(network)),
                 Owner::Tunnel(..) => Err(ControlError::invalid(format!(
                     "port {port}: leads to all peers; say which one with --remote IP instead"

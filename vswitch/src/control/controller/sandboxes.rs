@@ -6,12 +6,13 @@ use super::{Controller, vanished};
 use crate::{
     control::{
         ControlError,
-        attach::{Tools, attach, detach},
+        attach::{Tools, attach, release, unplug},
         command::Connect,
         endpoint::{End, Endpoint},
         kernel::Kernel,
         name::{self, ObjectId, resolve},
         sandbox::{self, Place, Sandbox, SandboxRef},
+        services::Home,
         stamp,
         view::{
             Connected, Created, Disconnected, EventKind, SandboxInspect, SandboxInterface,
@@ -21,6 +22,7 @@ use crate::{
     port::PortId,
     sys::NetnsId,
 };
+use vswitch_wire::MacAddr;
 
 impl<K: Kernel> Controller<K> {
     /// Directory of the pinned namespaces.
@@ -29,9 +31,18 @@ impl<K: Kernel> Controller<K> {
     }
 
     pub(super) fn sandbox_list(&self) -> Vec<SandboxSummary> {
+        // The host is one when it takes part in a network, not where it is only the gateway.
+        let gateway = |sandbox: &&Sandbox| {
+            let mut endpoints = self.endpoints_of_sandbox(&sandbox.id);
+            let first = endpoints.next().map(|endpoint| endpoint.end);
+            let gateway = first == Some(End::Gateway);
+            gateway && endpoints.all(|endpoint| endpoint.end == End::Gateway)
+        };
         let mut list: Vec<_> = (self.sandboxes.values())
+            .filter(|sandbox| !gateway(sandbox))
             .map(|sandbox| {
-                let endpoints = self.endpoints_of_sandbox(&sandbox.id);
+                let endpoints = (self.endpoints_of_sandbox(&sandbox.id))
+                    .filter(|endpoint| endpoint.end != End::Gateway);
                 sandbox.summary(
                     endpoints
                         .map(|endpoint| self.network_name(&endpoint.network))
@@ -93,7 +104,7 @@ impl<K: Kernel> Controller<K> {
             name: name.clone(),
             kind: SandboxKind::Named,
             place: Place::Path(path),
-            netns,
+            netns: Some(netns),
             created: stamp::now(),
         });
         Ok(Created {
@@ -102,7 +113,7 @@ impl<K: Kernel> Controller<K> {
         })
     }
 
-    fn register(&mut self, sandbox: Sandbox) {
+    pub(super) fn register(&mut self, sandbox: Sandbox) {
         tracing::info!(sandbox = %sandbox.name, id = sandbox.id.short(), "sandbox known");
         let (name, id) = (sandbox.name.clone(), sandbox.id.to_string());
         self.events
@@ -115,6 +126,7 @@ impl<K: Kernel> Controller<K> {
         let Some(sandbox) = self.sandboxes.remove(id) else {
             return Vec::new();
         };
+        self.resolvers.remove(id);
         let mut warnings = Vec::new();
         if sandbox.kind == SandboxKind::Named
             && let Err(error) = self.kernel.unpin(&sandbox.place.path())
@@ -165,7 +177,8 @@ impl<K: Kernel> Controller<K> {
         self.network(network)?.relay()?;
         self.follow_mtu(&network_id);
         let (sandbox, netns) = self.open_sandbox(&connect.sandbox)?;
-        self.connect_to(&network_id, (sandbox, netns, End::Sandbox), connect)
+        let id = ObjectId::random()?;
+        self.connect_to(&network_id, (sandbox, netns, End::Sandbox), (id, connect))
     }
 
     /// Makes an endpoint of the network in a sandbox that is known or to be known.
@@ -173,22 +186,10 @@ impl<K: Kernel> Controller<K> {
         &mut self,
         network_id: &ObjectId,
         (sandbox, netns, end): (Sandbox, K::Netns, End),
-        connect: &Connect,
+        (id, connect): (ObjectId, &Connect),
     ) -> Result<Connected, ControlError> {
-        if self
-            .endpoints_of_sandbox(&sandbox.id)
-            .any(|endpoint| endpoint.network == *network_id)
-        {
-            return Err(ControlError::conflict(format!(
-                "sandbox {}: connected to network {} already; disconnect it first",
-                sandbox.name,
-                self.network_name(network_id)
-            )));
-        }
-        let macs: BTreeSet<_> = self
-            .endpoints_of_network(network_id)
-            .map(|endpoint| endpoint.mac)
-            .collect();
+        self.refuse_twice(&sandbox, network_id)?;
+        let macs = self.macs_of(network_id);
         let target = self
             .networks
             .get_mut(network_id)
@@ -199,10 +200,17 @@ impl<K: Kernel> Controller<K> {
             underlays: &self.underlays,
         };
         let place = (&sandbox, &netns, end);
-        let endpoint = attach(&tools, target, place, connect, &macs)?;
-        let network = target.name.clone();
+        let mut endpoint = attach(&tools, target, place, (id, connect), &macs)?;
+        let home = sandbox.netns.map(|netns| Home {
+            place: sandbox.place.clone(),
+            netns,
+        });
+        let served = self.serve(&mut endpoint, home.as_ref());
+        served.inspect_err(|_| self.take_off(&endpoint))?;
+        let network = self.network_name(network_id);
         let name = sandbox.name.clone();
-        if !self.sandboxes.contains_key(&sandbox.id) {
+        let sandbox_id = sandbox.id.clone();
+        if !self.sandboxes.contains_key(&sandbox_id) {
             self.register(sandbox);
         }
         tracing::info!(%network, sandbox = %name, port = %endpoint.port, "endpoint connected");
@@ -220,12 +228,28 @@ impl<K: Kernel> Controller<K> {
         self.endpoints.insert(port, endpoint);
         self.note_neighbour(port, true);
         self.show_first_carrier(network_id);
+        self.settle_default(&sandbox_id);
+        self.resolve_in(&sandbox_id);
+        self.tell_names();
         Ok(Connected {
             endpoint_id,
             network,
             sandbox: name,
             interface,
         })
+    }
+
+    /// A sandbox is on a network once.
+    fn refuse_twice(&self, sandbox: &Sandbox, network: &ObjectId) -> Result<(), ControlError> {
+        let mut endpoints = self.endpoints_of_sandbox(&sandbox.id);
+        if !endpoints.any(|endpoint| endpoint.network == *network && endpoint.end != End::Gateway) {
+            return Ok(());
+        }
+        Err(ControlError::conflict(format!(
+            "sandbox {}: connected to network {} already; disconnect it first",
+            sandbox.name,
+            self.network_name(network)
+        )))
     }
 
     pub(super) fn disconnect(
@@ -257,12 +281,7 @@ impl<K: Kernel> Controller<K> {
         let Some(endpoint) = self.endpoints.remove(&port) else {
             return Vec::new();
         };
-        detach(
-            &self.switch,
-            &self.underlays,
-            self.networks.get_mut(&endpoint.network),
-            &endpoint,
-        );
+        self.take_off(&endpoint);
         let (network, sandbox) = (
             self.network_name(&endpoint.network),
             self.sandbox_name(&endpoint.sandbox),
@@ -275,19 +294,37 @@ impl<K: Kernel> Controller<K> {
             port,
             ifname,
         });
-        let foreign = self
+        self.tell_names();
+        let ours = self
             .sandboxes
             .get(&endpoint.sandbox)
-            .is_some_and(|s| s.kind == SandboxKind::Foreign);
-        if foreign
-            && self
-                .endpoints_of_sandbox(&endpoint.sandbox)
-                .next()
-                .is_none()
-        {
+            .is_none_or(|s| s.kind == SandboxKind::Named);
+        let mut others = self.endpoints_of_sandbox(&endpoint.sandbox);
+        if !ours && others.next().is_none() {
+            drop(others);
             return self.forget(&endpoint.sandbox);
         }
+        drop(others);
+        self.settle_default(&endpoint.sandbox);
         Vec::new()
+    }
+
+    /// Takes an endpoint off the switch, and gives its addresses back if they are its own.
+    fn take_off(&mut self, endpoint: &Endpoint) {
+        let network = self.networks.get_mut(&endpoint.network);
+        unplug(&self.switch, &self.underlays, network.as_deref(), endpoint);
+        match endpoint.end {
+            End::Sandbox | End::Host => release(network, endpoint.ipv4, endpoint.ipv6),
+            // The network's own, and those of the place that is kept.
+            End::Gateway | End::Guest => {}
+        }
+    }
+
+    /// The MAC addresses in use on a network.
+    pub(super) fn macs_of(&self, network: &ObjectId) -> BTreeSet<MacAddr> {
+        let plugged = self.endpoints_of_network(network).map(|e| e.mac);
+        let kept = (self.guests.values()).filter(|guest| guest.network == *network);
+        plugged.chain(kept.map(|guest| guest.mac)).collect()
     }
 
     /// The known sandbox that a reference means.
@@ -321,7 +358,7 @@ impl<K: Kernel> Controller<K> {
     pub(super) fn by_netns(&self, netns: NetnsId) -> Option<&Sandbox> {
         self.sandboxes
             .values()
-            .find(|sandbox| sandbox.netns == netns)
+            .find(|sandbox| sandbox.netns == Some(netns))
     }
 
     /// The sandbox to connect, known or to be known, with its namespace open.
@@ -330,7 +367,7 @@ impl<K: Kernel> Controller<K> {
             SandboxRef::Name(_) => {
                 let sandbox = self.known_sandbox(reference)?.clone();
                 let netns = self.kernel.open_netns(&sandbox.place)?;
-                if self.kernel.identify(&netns)? != sandbox.netns {
+                if Some(self.kernel.identify(&netns)?) != sandbox.netns {
                     return Err(ControlError::not_found(format!(
                         "sandbox {}: its namespace is gone and {} is another one; remove the sandbox and make it again",
                         sandbox.name,
@@ -350,7 +387,7 @@ impl<K: Kernel> Controller<K> {
                     name: self.foreign_name(sandbox::known_as(reference)),
                     kind: SandboxKind::Foreign,
                     place,
-                    netns: id,
+                    netns: Some(id),
                     created: stamp::now(),
                 };
                 Ok((sandbox, netns))

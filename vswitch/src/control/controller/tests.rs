@@ -2,8 +2,11 @@
 
 mod endpoints;
 mod fdb;
+mod gateways;
+mod guests;
 mod macvlan;
 mod overlay;
+mod restore;
 mod shapes;
 mod upkeep;
 
@@ -29,6 +32,7 @@ fn lab(name: &str) -> Command {
     Command::NetworkCreate(NetworkCreate {
         name: name.to_owned(),
         subnets: vec!["198.18.0.0/24".parse().unwrap()],
+        options: [("gateway".to_owned(), "off".to_owned())].into(),
         ..NetworkCreate::default()
     })
 }

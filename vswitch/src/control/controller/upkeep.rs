@@ -19,6 +19,7 @@ use super::{Controller, links::Links};
 use crate::{
     control::{
         ControlError,
+        endpoint::End,
         kernel::Kernel,
         name::ObjectId,
         view::{EventKind, SandboxKind},
@@ -69,6 +70,7 @@ impl<K: Kernel> Controller<K> {
             SwitchEvent::PortUp(port) => {
                 if let Some((name, network)) = self.port_and_network(port) {
                     tracing::info!(%port, %name, "port up");
+                    self.settle_if_guest(port);
                     self.events.publish(EventKind::PortUp {
                         port,
                         name,
@@ -87,6 +89,16 @@ impl<K: Kernel> Controller<K> {
                 }
             }
             SwitchEvent::PortGone(port) => self.port_gone(port),
+        }
+    }
+
+    /// A front-end sets the device up when it is where it belongs.
+    fn settle_if_guest(&mut self, port: PortId) {
+        let guest = (self.endpoints.get(&port)).filter(|endpoint| endpoint.end == End::Guest);
+        if let Some(id) = guest.map(|endpoint| endpoint.id.clone())
+            && self.settle_guest(&id)
+        {
+            self.keep();
         }
     }
 
@@ -156,6 +168,7 @@ impl<K: Kernel> Controller<K> {
         if let Some(id) = sandbox {
             self.forget_if_gone(&id);
         }
+        self.keep();
     }
 
     /// Forgets a named sandbox whose namespace somebody took away, once it has no endpoints.
@@ -165,7 +178,7 @@ impl<K: Kernel> Controller<K> {
         };
         let alive = (self.kernel.open_netns(&sandbox.place))
             .and_then(|netns| self.kernel.identify(&netns))
-            .is_ok_and(|netns| netns == sandbox.netns);
+            .is_ok_and(|netns| Some(netns) == sandbox.netns);
         if alive || self.endpoints_of_sandbox(id).next().is_some() {
             return;
         }
@@ -212,7 +225,11 @@ impl<K: Kernel> Controller<K> {
     /// Removes pins that a killed daemon left, one line of the log each.
     pub(super) fn remove_stale_pins(&self) {
         let outcome = self.kernel.pins(&self.pin_directory()).map(|pins| {
-            for path in pins {
+            let ours = |path: &std::path::Path| {
+                let mut sandboxes = self.sandboxes.values();
+                sandboxes.any(|sandbox| sandbox.place.path() == path)
+            };
+            for path in pins.into_iter().filter(|path| !ours(path)) {
                 match self.kernel.unpin(&path) {
                     Ok(()) => tracing::info!(path = %path.display(), "removed a pin left by a killed daemon"),
                     Err(error) => tracing::warn!(path = %path.display(), %error, "cannot remove a stale pin"),
@@ -224,13 +241,22 @@ impl<K: Kernel> Controller<K> {
         }
     }
 
-    /// Disconnects every endpoint and removes every sandbox; what goes wrong is logged, and the rest goes on.
+    /// Removes every device and, when nothing is to outlive the daemon, every sandbox; what goes wrong is logged, and the
+    /// rest goes on. What is kept stays as it is.
     pub fn shut_down(&mut self) {
+        self.restoring = true;
+        self.resolvers.clear();
         let ports: Vec<PortId> = self.endpoints.keys().copied().collect();
         let mut warnings: Vec<String> = ports
             .into_iter()
             .flat_map(|port| self.remove_endpoint(port))
             .collect();
+        if self.store.is_some() {
+            for warning in warnings {
+                tracing::warn!(warning, "while shutting down");
+            }
+            return;
+        }
         let named: Vec<ObjectId> = (self.sandboxes.values())
             .filter(|sandbox| sandbox.kind == SandboxKind::Named)
             .map(|sandbox| sandbox.id.clone())

@@ -5,6 +5,7 @@ use crate::control::ErrorKind;
 
 fn spec(subnet: &str) -> PoolSpec {
     PoolSpec {
+        unrouted: false,
         subnet: subnet.parse().unwrap(),
         gateway: None,
         range: None,

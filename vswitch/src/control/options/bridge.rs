@@ -3,20 +3,26 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ControlError, DOCKER_MTU, MTU, RelayOptions, ageing, max_entries, said_once, switch,
-    unknown_option, within,
+    ControlError, DOCKER_MTU, GatewayWish, MTU, RelayOptions, ageing, bad, max_entries, nat,
+    said_once, switch, unknown_option, within,
 };
 
 /// What the bridge driver knows, in the order in which it is listed.
-const KNOWN: [&str; 7] = [
+const KNOWN: [&str; 10] = [
     "mtu",
     "ageing",
     "max_entries",
     "relay_reserved",
     "learning",
     "offload",
+    "gateway",
+    "nat",
     DOCKER_MTU,
+    DOCKER_NAT,
 ];
+
+/// Docker's name of `nat`.
+const DOCKER_NAT: &str = "com.docker.network.bridge.enable_ip_masquerade";
 
 /// What it will know.
 const LATER: [&str; 4] = ["icc", "isolated", "vlan_aware", "stp"];
@@ -30,6 +36,7 @@ const MAX_ENTRIES: u32 = 1_000_000;
 /// Invalid with the known options or the allowed values; unavailable for options not built yet.
 pub fn parse(options: &BTreeMap<String, String>) -> Result<RelayOptions, ControlError> {
     said_once(options, "mtu", DOCKER_MTU)?;
+    said_once(options, "nat", DOCKER_NAT)?;
     let mut parsed = RelayOptions::default();
     for (key, value) in options {
         set(&mut parsed, key, value)?;
@@ -41,6 +48,8 @@ fn set(options: &mut RelayOptions, key: &str, value: &str) -> Result<(), Control
     match key {
         "mtu" | DOCKER_MTU => options.mtu = within(key, value, MTU)?,
         "offload" => options.offload = switch(key, value)?,
+        "gateway" => options.gateway = gateway(key, value)?,
+        "nat" | DOCKER_NAT => options.nat = nat(key, value)?,
         "learning" => options.settings.learning = switch(key, value)?,
         "relay_reserved" => options.settings.relay_reserved = switch(key, value)?,
         "ageing" => options.settings.ageing = ageing(key, value)?,
@@ -53,6 +62,15 @@ fn set(options: &mut RelayOptions, key: &str, value: &str) -> Result<(), Control
         unknown => return Err(unknown_option("bridge", unknown, &KNOWN)),
     }
     Ok(())
+}
+
+fn gateway(key: &str, value: &str) -> Result<GatewayWish, ControlError> {
+    match value {
+        "host" => Ok(GatewayWish::Host),
+        "inside" => Ok(GatewayWish::Inside),
+        "off" => Ok(GatewayWish::Off),
+        _ => Err(bad(key, value, "host, inside or off")),
+    }
 }
 
 #[cfg(test)]

@@ -27,8 +27,8 @@ use vswitch_wire::Vni;
 use vxlan::{Dscp, Limits, OuterDscp, OuterPolicy, Reserved, SegmentConfig, Ttl};
 
 use super::{
-    ControlError, DOCKER_MTU, MTU, RelayOptions, ageing, bad, max_entries, said_once, switch,
-    unknown_option, within,
+    ControlError, DOCKER_MTU, GatewayWish, MTU, NatWish, RelayOptions, ageing, bad, max_entries,
+    said_once, switch, unknown_option, within,
 };
 use crate::datapath::{Ageing, MaxEntries, NetworkSettings};
 
@@ -36,7 +36,7 @@ use crate::datapath::{Ageing, MaxEntries, NetworkSettings};
 const DOCKER_VNI: &str = "com.docker.network.driver.overlay.vxlanid_list";
 
 /// What the overlay driver knows, in the order in which it is listed.
-const KNOWN: [&str; 16] = [
+const KNOWN: [&str; 17] = [
     "vni",
     "peers",
     "local",
@@ -51,6 +51,7 @@ const KNOWN: [&str; 16] = [
     "ageing",
     "max_entries",
     "offload",
+    "gateway",
     DOCKER_MTU,
     DOCKER_VNI,
 ];
@@ -83,6 +84,8 @@ pub struct OverlayOptions {
     pub suppress: bool,
     /// Whether super-frames pass the endpoints.
     pub offload: bool,
+    /// Who has the gateway's addresses: the switch itself or nobody.
+    pub gateway: GatewayWish,
     /// Of the network's table and the tunnel's.
     pub ageing: Ageing,
     /// Of the network's table.
@@ -124,6 +127,7 @@ impl OverlayOptions {
             learning: true,
             suppress: false,
             offload: true,
+            gateway: GatewayWish::Inside,
             ageing: Ageing::DEFAULT,
             max_entries: MaxEntries::DEFAULT,
         }
@@ -143,6 +147,7 @@ impl OverlayOptions {
             "learning" => self.learning = switch(key, value)?,
             "suppress" => self.suppress = switch(key, value)?,
             "offload" => self.offload = switch(key, value)?,
+            "gateway" => self.gateway = gateway(key, value)?,
             "ageing" => self.ageing = ageing(key, value)?,
             "max_entries" => self.max_entries = max_entries(key, value, most_entries())?,
             "encrypted" => {
@@ -180,6 +185,8 @@ impl OverlayOptions {
         RelayOptions {
             mtu,
             offload: self.offload,
+            gateway: self.gateway,
+            nat: NatWish::Off,
             settings: NetworkSettings {
                 ageing: self.ageing,
                 max_entries: self.max_entries,
@@ -286,6 +293,14 @@ fn tos(key: &str, value: &str) -> Result<OuterDscp, ControlError> {
             "a multiple of 4 from 0 to 252 (the DSCP times 4, such as 184 for EF), or inherit",
         )
     })
+}
+
+fn gateway(key: &str, value: &str) -> Result<GatewayWish, ControlError> {
+    match value {
+        "inside" => Ok(GatewayWish::Inside),
+        "off" => Ok(GatewayWish::Off),
+        _ => Err(bad(key, value, "inside or off")),
+    }
 }
 
 #[cfg(test)]

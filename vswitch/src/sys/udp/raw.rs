@@ -67,7 +67,7 @@ const _: () = assert!(
         && std::mem::offset_of!(libc::sockaddr_in6, sin6_scope_id) == 24
 );
 
-fn name_of(addr: SocketAddr) -> Name {
+pub(super) fn name_of(addr: SocketAddr) -> Name {
     match addr {
         SocketAddr::V4(v4) => Name::with(LEN_V4, |bytes| {
             bytes[..2].copy_from_slice(&FAMILY_V4.to_ne_bytes());

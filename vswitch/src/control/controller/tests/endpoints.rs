@@ -32,7 +32,7 @@ fn an_endpoint_gets_what_was_asked_for() {
             "198.18.1.0/24".parse().unwrap(),
             "2001:2::/64".parse().unwrap(),
         ],
-        options: [("mtu", "9000"), ("offload", "off")]
+        options: [("mtu", "9000"), ("offload", "off"), ("gateway", "off")]
             .map(|(k, v)| (k.to_owned(), v.to_owned()))
             .into(),
         ..NetworkCreate::default()

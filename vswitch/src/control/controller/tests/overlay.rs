@@ -18,7 +18,10 @@ fn overlay(name: &str, local: IpAddr, options: &[(&str, &str)]) -> NetworkCreate
         name: name.to_owned(),
         driver: "overlay".to_owned(),
         subnets: vec![],
-        options: std::iter::once(local).chain(options).collect(),
+        options: [local, ("gateway".to_owned(), "off".to_owned())]
+            .into_iter()
+            .chain(options)
+            .collect(),
         ..NetworkCreate::default()
     }
 }

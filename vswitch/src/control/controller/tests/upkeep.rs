@@ -104,7 +104,9 @@ fn sweeping_goes_on_only_while_something_ages() {
     assert_eq!(c.sweep(), Some(Duration::from_secs(30)));
     let quick = NetworkCreate {
         name: "quick".to_owned(),
-        options: [("ageing".to_owned(), "10".to_owned())].into(),
+        options: [("ageing", "10"), ("gateway", "off")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
         ..NetworkCreate::default()
     };
     c.apply(Command::NetworkCreate(quick)).unwrap();

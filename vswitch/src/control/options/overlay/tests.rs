@@ -22,6 +22,8 @@ fn without_options_it_is_as_the_rfc_and_docker_have_it() {
         options.relay(1450),
         RelayOptions {
             mtu: 1450,
+            gateway: GatewayWish::Inside,
+            nat: NatWish::Off,
             ..RelayOptions::default()
         }
     );
