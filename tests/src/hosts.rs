@@ -136,6 +136,13 @@ impl Hosts {
         if overlay.port != 4789 {
             options.push(format!("dstport={}", overlay.port));
         }
+        if !overlay
+            .options
+            .iter()
+            .any(|option| option.starts_with("gateway="))
+        {
+            options.push("gateway=off".to_owned());
+        }
         options.extend(overlay.options.iter().cloned());
         let v4 = format!("198.18.{}.0/24", overlay.subnet);
         let v6 = format!("2001:2:0:{:x}::/64", overlay.subnet);

@@ -18,6 +18,10 @@ impl Lab {
         let v4 = format!("198.18.{number}.0/24");
         let v6 = format!("2001:2:0:{number:x}::/64");
         let mut words = vec!["network", "create", name, "--subnet", &v4, "--subnet", &v6];
+        // What a switch does is not to be mixed with what the host says on its own interface.
+        if !options.iter().any(|option| option.starts_with("gateway=")) {
+            words.extend(["-o", "gateway=off"]);
+        }
         for option in options {
             words.extend(["-o", option]);
         }
