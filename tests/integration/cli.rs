@@ -352,20 +352,6 @@ fn foreign_namespaces_are_connected_by_process_and_by_path() {
 }
 
 #[test]
-fn who_names_a_directory_for_state_is_told_that_none_is_kept() {
-    let lab = Lab::start();
-    let line = eventually(SOON, "the log says it", || {
-        let log = lab.log();
-        let mut lines = log.lines().map(str::to_owned);
-        lines.find(|line| line.contains("no state is kept yet"))
-    });
-    let directory = lab.dir().join("state");
-    assert!(line.contains("WARN") && line.contains(&*directory.to_string_lossy()));
-    assert!(!directory.exists());
-    lab.finish();
-}
-
-#[test]
 fn addresses_are_chosen_where_none_are_given() {
     let lab = Lab::start();
     lab.cli(&["network", "create", "one"]).done();

@@ -39,6 +39,26 @@ impl<K: Kernel> Controller<K> {
         }
     }
 
+    /// Puts up the gateway of the predefined network, which has it from its first endpoint on: a host that uses other
+    /// networks is to have no interface of this one.
+    pub(super) fn open_default_gateway(&mut self, id: &ObjectId) {
+        let predefined = (self.networks.get(id)).filter(|network| is_predefined(&network.name));
+        let inside = predefined
+            .and_then(|n| n.relay.as_ref())
+            .and_then(|relay| relay.inside);
+        let opened =
+            inside.is_some() || self.endpoints_of_network(id).any(|e| e.end == End::Gateway);
+        let Some(network) = predefined
+            .map(|network| network.name.clone())
+            .filter(|_| !opened)
+        else {
+            return;
+        };
+        if let Err(error) = self.open_gateway(id) {
+            tracing::warn!(%network, %error, "no gateway for the predefined network");
+        }
+    }
+
     fn relay_of(&self, id: &ObjectId) -> Result<(&Network, &Relay), ControlError> {
         let gone = || vanished("network", id.short());
         let network = self.networks.get(id).ok_or_else(gone)?;

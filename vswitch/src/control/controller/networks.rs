@@ -55,9 +55,6 @@ impl<K: Kernel> Controller<K> {
                 driver,
                 relay,
             );
-            if let Err(error) = self.open_gateway(&id) {
-                tracing::warn!(network = name, %error, "no gateway for the predefined network");
-            }
         }
         Ok(())
     }

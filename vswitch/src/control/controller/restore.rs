@@ -117,14 +117,12 @@ impl<K: Kernel> Controller<K> {
             driver,
             relay,
         );
-        if let Err(error) = self.open_gateway(&id) {
-            if !is_predefined(&name) {
-                self.take_network(&id);
-                return Err(error);
-            }
-            tracing::warn!(network = %name, %error, "no gateway for the predefined network");
+        if is_predefined(&name) {
+            return Ok(());
         }
-        Ok(())
+        self.open_gateway(&id).inspect_err(|_| {
+            self.take_network(&id);
+        })
     }
 
     /// What needs the endpoints: peers that came and went, entries by hand.

@@ -189,6 +189,7 @@ impl<K: Kernel> Controller<K> {
         (id, connect): (ObjectId, &Connect),
     ) -> Result<Connected, ControlError> {
         self.refuse_twice(&sandbox, network_id)?;
+        self.open_default_gateway(network_id);
         let macs = self.macs_of(network_id);
         let target = self
             .networks

@@ -58,8 +58,7 @@ fn the_host_is_the_gateway_of_a_bridge_network() {
         network: "lab".to_owned(),
     })
     .unwrap();
-    let left = kernel.devices();
-    assert_eq!(left.len(), 1, "that of `bridge`: {left:?}");
+    assert!(kernel.devices().is_empty());
 }
 
 #[test]
