@@ -17,6 +17,7 @@ mod published;
 mod readme;
 mod relay;
 mod resolver;
+mod restart;
 mod sys;
 mod throughput;
 mod underlay;
