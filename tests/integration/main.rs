@@ -6,6 +6,7 @@ mod churn;
 mod cli;
 mod connectivity;
 mod demo;
+mod docker;
 mod drops;
 mod fdb;
 mod idle;

@@ -17,6 +17,7 @@ use crate::{
     deadline::{SOON, within},
     guard::Guard,
     leftovers,
+    mounts::Mounts,
     procfs::Process,
 };
 use rustix::process::Signal;
@@ -31,6 +32,9 @@ use std::{
 use tempfile::TempDir;
 use vswitch::sys::{Netns, spawn_in};
 
+/// The socket of a lab's engine of Docker.
+const DOCKER_SOCKET: &str = "docker.sock";
+
 /// How a lab is set up.
 #[derive(Debug, Clone, Default)]
 pub struct Setup {
@@ -42,6 +46,9 @@ pub struct Setup {
     pub keeps: bool,
     /// The namespace to run in, with what is in it already; a fresh one when absent.
     pub site: Option<Arc<Netns>>,
+    /// Whether the daemon is a plugin of Docker's engine, `vswitch`, in a mount namespace of the lab's own: where
+    /// plugins are is fixed. The engine is a [`Docker`](crate::Docker), at [`Lab::docker_socket`].
+    pub docker: bool,
 }
 
 /// A host with a running daemon.
@@ -50,6 +57,8 @@ pub struct Lab {
     host: Arc<Netns>,
     /// Interfaces that were in the host before the daemon.
     furniture: Vec<String>,
+    /// Where the daemon runs, if not where the test does. Ends before its directory.
+    mounts: Option<Arc<Mounts>>,
     dir: TempDir,
     daemon: Child,
     /// How the daemon is started, once more where a test has ended it.
@@ -90,10 +99,13 @@ impl Lab {
         let furniture = leftovers::links(&host);
         let dir = (tempfile::Builder::new().prefix("vswitch-lab-").tempdir()).must("directory");
         let log = Log::default();
-        let daemon = start_daemon(&host, &mut daemon_command(dir.path(), setup), &log);
+        let mounts = setup.docker.then(|| Arc::new(Mounts::sharing(dir.path())));
+        let mut command = daemon_command(mounts.as_deref(), dir.path(), setup);
+        let daemon = start_daemon(&host, &mut command, &log);
         let lab = Self {
             host,
             furniture,
+            mounts,
             dir,
             daemon,
             setup: setup.clone(),
@@ -118,6 +130,22 @@ impl Lab {
         self.dir.path().join("vswitch.sock")
     }
 
+    /// Where the lab's engine of Docker listens, if there is one.
+    #[must_use]
+    pub fn docker_socket(&self) -> PathBuf {
+        self.dir.path().join(DOCKER_SOCKET)
+    }
+
+    /// The mount namespace of a lab with Docker.
+    ///
+    /// # Panics
+    /// When the lab is none.
+    #[track_caller]
+    #[must_use]
+    pub fn mounts(&self) -> Arc<Mounts> {
+        self.mounts.clone().must("a lab with Docker")
+    }
+
     /// The lab's directory.
     #[must_use]
     pub fn dir(&self) -> &Path {
@@ -128,6 +156,10 @@ impl Lab {
     #[must_use]
     pub fn host(&self) -> &Netns {
         &self.host
+    }
+
+    pub(crate) fn host_shared(&self) -> Arc<Netns> {
+        Arc::clone(&self.host)
     }
 
     /// The daemon's process.
@@ -270,7 +302,7 @@ impl Lab {
 
     /// Starts the daemon again after it has ended.
     pub fn restart(&mut self) {
-        let mut command = daemon_command(self.dir.path(), &self.setup);
+        let mut command = daemon_command(self.mounts.as_deref(), self.dir.path(), &self.setup);
         self.daemon = start_daemon(&self.host, &mut command, &self.log);
         self.wait_ready();
     }
@@ -371,14 +403,23 @@ impl Drop for Lab {
     }
 }
 
-fn daemon_command(dir: &Path, setup: &Setup) -> Command {
-    let mut command = Command::new(program());
+fn daemon_command(mounts: Option<&Mounts>, dir: &Path, setup: &Setup) -> Command {
+    let mut command = match mounts {
+        Some(mounts) => mounts.command(program()),
+        None => Command::new(program()),
+    };
     command
         .args(["daemon", "--socket"])
         .arg(dir.join("vswitch.sock"))
         .args((!setup.keeps).then_some("--ephemeral"));
     if let Some(workers) = setup.workers {
         command.args(["--workers", &workers.to_string()]);
+    }
+    if setup.docker {
+        command
+            .args(["--docker-plugin", "vswitch", "--docker-socket"])
+            .arg(dir.join(DOCKER_SOCKET))
+            .env("VSWITCH_LOG", "info,vswitch::api::docker=debug");
     }
     command
 }

@@ -102,7 +102,10 @@ pub(crate) fn find(
         let devices = links(&sandbox.netns).into_iter();
         left.extend(devices.map(|link| format!("device {link} in {}", sandbox.name)));
     }
-    left.extend((procfs::mounts_below(dir).iter()).map(|point| format!("mount {point}")));
+    // The directory itself is one where it is shared with a mount namespace of the lab's.
+    let mounts = procfs::mounts_below(dir).into_iter();
+    let mounts = mounts.filter(|point| Path::new(point) != dir);
+    left.extend(mounts.map(|point| format!("mount {point}")));
     left.extend(
         (procfs::with_argument(&dir.to_string_lossy()).iter())
             .map(|process| format!("process {process}")),

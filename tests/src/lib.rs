@@ -7,6 +7,7 @@
 //!   they are compared with, and [`Capture`] what a decoder says of their packets.
 //! - [`Lan`] is a physical network with a host whose card macvlan networks have as their parent;
 //!   [`kernel_macvlan`] is what they are compared with, frame by frame by an [`Observer`].
+//! - [`Docker`] is Docker's own engine in a lab, with the lab's daemon as a plugin.
 //! - Nothing sleeps in the hope that something has happened: [`eventually`] asks until it has, and
 //!   what must *not* happen is proved by a marker that comes after it (see [`sniffer`]).
 //! - A failed assertion of the harness panics at the caller's line; [`Must`] makes a panic of an error
@@ -18,6 +19,7 @@ pub mod capture;
 pub mod cli;
 pub mod daemon;
 pub mod deadline;
+pub mod docker;
 pub mod frames;
 pub mod guard;
 pub mod hostile;
@@ -32,6 +34,7 @@ pub mod lab;
 pub mod lan;
 mod leftovers;
 pub mod monitor;
+pub mod mounts;
 pub mod observer;
 pub mod pattern;
 pub mod peers;
@@ -47,6 +50,7 @@ mod world;
 pub use capture::Capture;
 pub use cli::Output;
 pub use deadline::{Must, eventually};
+pub use docker::Docker;
 pub use hosts::{Hosts, Overlay};
 pub use kernel_vtep::KernelVtep;
 pub use lab::{Lab, Setup};

@@ -125,7 +125,13 @@ pub fn with_argument(needle: &str) -> Vec<String> {
 /// Mount points at or below `dir` in this process's mount namespace.
 #[must_use]
 pub fn mounts_below(dir: &Path) -> Vec<String> {
-    let table = fs::read_to_string("/proc/self/mountinfo").must("/proc/self/mountinfo");
+    mounts_of("self", dir)
+}
+
+/// Mount points at or below `dir` in the mount namespace of a process.
+pub(crate) fn mounts_of(pid: &str, dir: &Path) -> Vec<String> {
+    let path = format!("/proc/{pid}/mountinfo");
+    let table = fs::read_to_string(&path).must(&path);
     (table.lines())
         .filter_map(|line| line.split(' ').nth(4))
         .filter(|point| Path::new(point).starts_with(dir))

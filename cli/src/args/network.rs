@@ -131,7 +131,7 @@ pub(crate) struct Connect {
     /// Name, ID or unique beginning of an ID
     pub(crate) network: String,
 
-    /// A sandbox's name, or pid:N, or netns:/path
+    /// A sandbox's name, pid:N, netns:/path or docker:CONTAINER
     pub(crate) sandbox: String,
 
     /// Its IPv4 address. Default: the next free one
@@ -178,6 +178,6 @@ pub(crate) struct Disconnect {
     /// Name, ID or unique beginning of an ID
     pub(crate) network: String,
 
-    /// A sandbox's name, or pid:N, or netns:/path
+    /// A sandbox's name, pid:N, netns:/path or docker:CONTAINER
     pub(crate) sandbox: String,
 }

@@ -46,7 +46,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXEC_EXAMPLES)]
 pub(crate) struct Exec {
-    /// A sandbox's name, or pid:N, or netns:/path
+    /// A sandbox's name, pid:N, netns:/path or docker:CONTAINER
     pub(crate) sandbox: String,
 
     /// The command and its arguments

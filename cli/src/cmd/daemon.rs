@@ -9,7 +9,10 @@ use std::{
     process::ExitCode,
 };
 use tracing_subscriber::EnvFilter;
-use vswitch::api::daemon::{DaemonConfig, Keep, run as run_daemon};
+use vswitch::api::{
+    daemon::{DaemonConfig, Keep, run as run_daemon},
+    docker::{Engine, PluginConfig},
+};
 
 /// What is logged, as a filter of `tracing`.
 pub(crate) const LOG_VARIABLE: &str = "VSWITCH_LOG";
@@ -24,10 +27,16 @@ pub(crate) fn run(global: &Global, args: Daemon) -> anyhow::Result<ExitCode> {
         .with_ansi(io::stderr().is_terminal())
         .with_writer(io::stderr)
         .init();
+    let scope = args.docker_scope.into();
+    let plugin = args.docker_plugin.as_deref();
+    let plugin = plugin.map(|name| PluginConfig::new(name, scope));
+    let docker_plugin = plugin.transpose()?;
     let config = DaemonConfig {
         socket: global.socket.clone(),
         state: keep(&global.socket, &args),
         workers: args.workers,
+        docker: Engine::new(args.docker_socket),
+        docker_plugin,
     };
     // That it is ready is in the log, which is the daemon's only output.
     run_daemon(&config, || ())?;

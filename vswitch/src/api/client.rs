@@ -7,17 +7,16 @@ mod peers;
 
 use std::path::{Path, PathBuf};
 
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::{
     Method, Request, Response,
     body::{Bytes, Incoming},
-    client::conn::http1,
     header,
 };
-use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::UnixStream;
 
+use super::http::{BodyError, Lines, escaped, send, whole};
 use super::types::{
     Connect, Connected, Created, Disconnect, Disconnected, ErrorBody, ErrorKind, Event, FdbAdd,
     FdbEntry, FdbFlush, FdbRemove, FdbStats, Flushed, NetworkCreate, NetworkInspect,
@@ -93,27 +92,14 @@ pub struct Client {
 
 /// Events as they happen.
 #[derive(Debug)]
-pub struct EventStream {
-    body: Incoming,
-    /// What came after the last whole line.
-    rest: Vec<u8>,
-}
+pub struct EventStream(Lines);
 
 impl EventStream {
     /// The next event; `None` when the daemon has closed the stream. Nothing is lost when the future is dropped before
     /// it is ready.
     pub async fn next(&mut self) -> Option<Result<Event, ClientError>> {
-        loop {
-            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.rest.drain(..=end).collect();
-                return Some(parsed(&line));
-            }
-            match self.body.frame().await? {
-                // Frames without data are trailers.
-                Ok(frame) => self.rest.extend(frame.into_data().unwrap_or_default()),
-                Err(error) => return Some(Err(error.into())),
-            }
-        }
+        let line = self.0.next().await?;
+        Some(line.map_err(Into::into).and_then(|line| parsed(&line)))
     }
 }
 
@@ -163,15 +149,12 @@ impl Client {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))
             .map_err(protocol)?;
-        let (mut sender, connection) = http1::handshake(TokioIo::new(self.open().await?)).await?;
-        // It ends with the reply's body, and tells its errors there.
-        tokio::spawn(connection);
-        let answer = sender.send_request(request).await?;
+        let answer = send(self.open().await?, request).await?;
         let status = answer.status();
         if status.is_success() {
             return Ok(answer);
         }
-        let error: ErrorBody = serde_json::from_slice(&whole(answer).await?)
+        let error: ErrorBody = serde_json::from_slice(&read(answer).await?)
             .map_err(|_| protocol(format!("status {status} without an explanation")))?;
         Err(ClientError::Server {
             kind: error.kind,
@@ -183,9 +166,10 @@ impl Client {
         &self,
         method: Method,
         target: &str,
-        body: Option<&(impl Serialize + Sync)>,
+        asked: Option<&(impl Serialize + Sync)>,
     ) -> Result<T, ClientError> {
-        parsed(&whole(self.ask(method, target, body).await?).await?)
+        let answer = self.ask(method, target, asked).await?;
+        parsed(&read(answer).await?)
     }
 
     async fn get<T: DeserializeOwned>(&self, target: &str) -> Result<T, ClientError> {
@@ -400,21 +384,15 @@ impl Client {
     /// See [`ClientError`].
     pub async fn events(&self) -> Result<EventStream, ClientError> {
         let answer = self.ask(Method::GET, "/v1/events", NOTHING).await?;
-        Ok(EventStream {
-            body: answer.into_body(),
-            rest: Vec::new(),
-        })
+        Ok(EventStream(Lines::new(answer.into_body())))
     }
 }
 
-/// The whole body of a reply.
-async fn whole(answer: Response<Incoming>) -> Result<Bytes, ClientError> {
-    match Limited::new(answer.into_body(), MAX_BODY).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(protocol(format!("a body of over {MAX_BODY} bytes")))
-        }
-        Err(error) => Err(std::io::Error::other(error).into()),
+async fn read(answer: Response<Incoming>) -> Result<Bytes, ClientError> {
+    match whole(answer.into_body(), MAX_BODY).await {
+        Ok(body) => Ok(body),
+        Err(BodyError::Broken(error)) => Err(error.into()),
+        Err(error @ BodyError::TooLarge(_)) => Err(protocol(format!("a body of {error}"))),
     }
 }
 
@@ -430,35 +408,9 @@ fn network_path(network: &str, rest: &str) -> String {
     format!("/v1/networks/{}{rest}", escaped(network))
 }
 
-/// One segment of a path: everything but unreserved characters (RFC 3986 section 2.3) is percent-encoded.
-fn escaped(segment: &str) -> String {
-    let plain =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    segment
-        .bytes()
-        .map(|byte| {
-            if plain(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn path_segments_cannot_leave_their_place() {
-        assert_eq!(escaped("web-1.a_b~"), "web-1.a_b~");
-        assert_eq!(
-            escaped("netns:/run/x y?#%"),
-            "netns%3A%2Frun%2Fx%20y%3F%23%25"
-        );
-        assert_eq!(escaped("a\r\nb"), "a%0D%0Ab");
-    }
 
     #[tokio::test]
     async fn a_missing_daemon_is_named_with_the_remedy() {

@@ -1,23 +1,29 @@
 //! The daemon: everything started in order, and stopped in reverse.
 //!
 //! Checks of the machine, the control socket (which also tells that no other daemon has the directory), the switch's
-//! workers, the control plane with what it has kept, its upkeep, the server. On SIGTERM or SIGINT: no new requests, the
+//! workers, the control plane with what it has kept, its upkeep, the servers; Docker's engine finds the plugin's socket
+//! only when the rest is there. On SIGTERM or SIGINT: no new requests, the
 //! devices go, the socket is removed, the workers end. What is kept stays: named sandboxes with what lives in them, and
 //! the state. Where nothing is kept the sandboxes go too.
 
 use std::{
     io,
     num::NonZeroUsize,
+    os::unix::net::UnixListener,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+};
 
 use super::{
+    docker::{self, Engine, PluginConfig},
     server::{Limits, serve},
-    socket::{ControlSocket, SocketError},
+    socket::{ControlSocket, SocketError, SocketFile},
 };
 use crate::{
     control::{ControlError, Controller, Handle, Parts, Upkeep, kernel::HostKernel, store::Store},
@@ -30,7 +36,7 @@ use crate::{
 const RUNTIME_THREADS: usize = 2;
 
 /// What the daemon is told at its start.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct DaemonConfig {
     /// Control socket; its directory is also where namespaces are pinned.
     pub socket: PathBuf,
@@ -38,6 +44,10 @@ pub struct DaemonConfig {
     pub state: Keep,
     /// Worker threads; one for each core when absent.
     pub workers: Option<NonZeroUsize>,
+    /// Docker's engine: who is asked for names and containers.
+    pub docker: Engine,
+    /// What Docker's engine finds as a plugin.
+    pub docker_plugin: Option<PluginConfig>,
 }
 
 /// What outlives the daemon.
@@ -99,11 +109,11 @@ pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonErro
     let upkeep = Upkeep::start(&controller)?;
     let handle = Handle::new(Arc::clone(&controller));
     let served = runtime.block_on(async {
-        let (terminate, interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let signals = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let plugin = plugin(config)?;
         tracing::info!(socket = %config.socket.display(), workers, pid = std::process::id(), "ready");
         ready();
-        serve(listener, handle, Limits::default(), told_to_stop(terminate, interrupt)).await?;
-        Ok::<(), DaemonError>(())
+        serve_all(config, listener, plugin, handle, signals).await
     });
     tracing::info!("stopping");
     // No command can come any more, so the rest of it has no competitor for the lock.
@@ -116,6 +126,54 @@ pub fn run(config: &DaemonConfig, ready: impl FnOnce()) -> Result<(), DaemonErro
     drop((runtime, serving));
     drop(socket);
     served
+}
+
+/// The plugin's socket, where there is to be one.
+fn plugin(config: &DaemonConfig) -> Result<Option<Bound<'_>>, SocketError> {
+    let bind = |config: &PluginConfig| SocketFile::bind(&config.socket(), "--docker-plugin");
+    let plugin = config.docker_plugin.as_ref();
+    plugin
+        .map(|plugin| bind(plugin).map(|(file, listener)| (plugin, file, listener)))
+        .transpose()
+}
+
+/// A plugin and its socket.
+type Bound<'a> = (&'a PluginConfig, SocketFile, UnixListener);
+
+/// Serves until a signal comes, or one of the servers fails, which ends the other one, too.
+async fn serve_all(
+    config: &DaemonConfig,
+    listener: UnixListener,
+    plugin: Option<Bound<'_>>,
+    handle: Handle,
+    (terminate, interrupt): (Signal, Signal),
+) -> Result<(), DaemonError> {
+    let (stop, stopped) = watch::channel(());
+    // The sender's end is the sign.
+    let stopped = move || {
+        let mut stopped = stopped.clone();
+        async move { while stopped.changed().await.is_ok() {} }
+    };
+    let (limits, engine) = (Limits::default(), config.docker.clone());
+    let control = serve(listener, handle.clone(), engine.clone(), limits, stopped());
+    let docker = async {
+        match plugin {
+            Some((plugin, _file, listener)) => {
+                docker::serve(listener, handle, engine, plugin, limits, stopped()).await
+            }
+            None => {
+                stopped().await;
+                Ok(())
+            }
+        }
+    };
+    let end = async {
+        told_to_stop(terminate, interrupt).await;
+        drop(stop);
+        Ok(())
+    };
+    tokio::try_join!(control, docker, end)?;
+    Ok(())
 }
 
 fn runtime(name: &str) -> io::Result<tokio::runtime::Runtime> {

@@ -1,11 +1,13 @@
 //! The routes of the control socket, each a translation to a [`Command`]; [`super::types`] lists them.
+//!
+//! A sandbox may be given as `docker:CONTAINER`. What that is only Docker's engine knows, so that it is asked here, and
+//! the command has the answer in it.
 
 use std::fmt::Display;
 
 use axum::{
     Router,
-    body::{Bytes, HttpBody},
-    extract::{DefaultBodyLimit, FromRequest, Path, Request, State},
+    extract::{FromRef, FromRequest, Path, Request, State},
     http::{StatusCode, Uri},
     middleware::map_response,
     response::{IntoResponse, Response},
@@ -14,7 +16,9 @@ use axum::{
 use serde::de::DeserializeOwned;
 
 use super::{
+    docker::Engine,
     events::{Monitors, watch_events},
+    http::{BodyError, asked},
     reply::{error, finish},
     types::{
         Connect, Disconnect, FdbAdd, FdbFlush, FdbRemove, NetworkCreate, PeerRef, SandboxCreate,
@@ -27,7 +31,20 @@ const MAX_BODY: usize = 1024 * 1024;
 
 type Control = State<Handle>;
 
-pub(super) fn router(handle: Handle, monitors: Monitors) -> Router {
+/// What the routes have at hand.
+#[derive(Clone)]
+struct Hand {
+    control: Handle,
+    docker: Engine,
+}
+
+impl FromRef<Hand> for Handle {
+    fn from_ref(hand: &Hand) -> Self {
+        hand.control.clone()
+    }
+}
+
+pub(super) fn router(control: Handle, docker: Engine, monitors: Monitors) -> Router {
     Router::new()
         .route(
             "/v1/status",
@@ -73,9 +90,8 @@ pub(super) fn router(handle: Handle, monitors: Monitors) -> Router {
         .route("/v1/events", get(watch_events).with_state(monitors))
         .fallback(no_route)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(map_response(finish))
-        .with_state(handle)
+        .with_state(Hand { control, docker })
 }
 
 async fn run(handle: Handle, command: Command) -> Response {
@@ -112,29 +128,21 @@ struct Asked<T>(T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Asked<T> {
     type Rejection = Response;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        let too_large = || {
-            let message = format!("request body: over {MAX_BODY} bytes; send less");
-            error(StatusCode::PAYLOAD_TOO_LARGE, ErrorKind::Invalid, message)
-        };
+    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
         let wrong = |cause: &dyn Display| {
             let message =
                 format!("request body: {cause}; send the JSON object that the route expects");
             error(StatusCode::BAD_REQUEST, ErrorKind::Invalid, message)
         };
-        // One that announces more is refused without reading it.
-        if usize::try_from(request.body().size_hint().lower())
-            .map_or(true, |least| least > MAX_BODY)
-        {
-            return Err(too_large());
-        }
-        let bytes = Bytes::from_request(request, state).await.map_err(|cause| {
-            if cause.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                too_large()
-            } else {
-                wrong(&cause)
-            }
-        })?;
+        let bytes = asked(request, MAX_BODY)
+            .await
+            .map_err(|cause| match cause {
+                BodyError::TooLarge(_) => {
+                    let message = format!("request body: {cause}; send less");
+                    error(StatusCode::PAYLOAD_TOO_LARGE, ErrorKind::Invalid, message)
+                }
+                BodyError::Broken(_) => wrong(&cause),
+            })?;
         serde_json::from_slice(&bytes)
             .map(Self)
             .map_err(|cause| wrong(&cause))
@@ -154,26 +162,40 @@ async fn network_remove(State(h): Control, Path(network): Path<String>) -> Respo
 }
 
 async fn connect(
-    State(h): Control,
+    State(hand): State<Hand>,
     Path(network): Path<String>,
-    Asked(connect): Asked<Connect>,
+    Asked(mut connect): Asked<Connect>,
 ) -> Response {
-    run(h, Command::Connect { network, connect }).await
+    match hand.docker.sandbox(&connect.sandbox).await {
+        Ok(sandbox) => connect.sandbox = sandbox,
+        Err(error) => return error.into_response(),
+    }
+    run(hand.control, Command::Connect { network, connect }).await
 }
 
 async fn disconnect(
-    State(h): Control,
+    State(hand): State<Hand>,
     Path(network): Path<String>,
-    Asked(disconnect): Asked<Disconnect>,
+    Asked(Disconnect { sandbox }): Asked<Disconnect>,
 ) -> Response {
-    run(
-        h,
-        Command::Disconnect {
-            network,
-            disconnect,
+    let command = |sandbox| Command::Disconnect {
+        network: network.clone(),
+        disconnect: Disconnect { sandbox },
+    };
+    run_on(hand, sandbox, command).await
+}
+
+/// Runs a command on a sandbox that is known. A container that Docker does not know, or not any more, may still be known
+/// to the switch, by the name that it had.
+async fn run_on(hand: Hand, sandbox: String, command: impl Fn(String) -> Command) -> Response {
+    match hand.docker.sandbox(&sandbox).await {
+        Ok(sandbox) => run(hand.control, command(sandbox)).await,
+        Err(unknown) => match hand.control.apply(command(sandbox)).await {
+            Ok(reply) => reply.into_response(),
+            Err(error) if error.kind == ErrorKind::NotFound => unknown.into_response(),
+            Err(error) => error.into_response(),
         },
-    )
-    .await
+    }
 }
 
 async fn fdb_show(State(h): Control, Path(network): Path<String>) -> Response {
@@ -232,11 +254,15 @@ async fn sandbox_create(State(h): Control, Asked(create): Asked<SandboxCreate>) 
     run(h, Command::SandboxCreate(create)).await
 }
 
-async fn sandbox_inspect(State(h): Control, Path(sandbox): Path<String>) -> Response {
-    run(h, Command::SandboxInspect { sandbox }).await
+async fn sandbox_inspect(State(hand): State<Hand>, Path(sandbox): Path<String>) -> Response {
+    run_on(hand, sandbox, |sandbox| Command::SandboxInspect { sandbox }).await
 }
 
-async fn sandbox_remove(State(h): Control, Path(sandbox): Path<String>, uri: Uri) -> Response {
+async fn sandbox_remove(
+    State(hand): State<Hand>,
+    Path(sandbox): Path<String>,
+    uri: Uri,
+) -> Response {
     let force = match uri.query() {
         None | Some("force=false") => false,
         Some("force=true" | "force") => true,
@@ -245,7 +271,8 @@ async fn sandbox_remove(State(h): Control, Path(sandbox): Path<String>, uri: Uri
             return error(StatusCode::BAD_REQUEST, ErrorKind::Invalid, message);
         }
     };
-    run(h, Command::SandboxRemove { sandbox, force }).await
+    let command = |sandbox| Command::SandboxRemove { sandbox, force };
+    run_on(hand, sandbox, command).await
 }
 
 async fn port_inspect(State(h): Control, Path(port): Path<String>) -> Response {

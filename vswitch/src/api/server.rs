@@ -1,6 +1,6 @@
-//! The server of the control socket: HTTP/1.1 with JSON bodies, by hyper.
+//! The server of a unix socket: HTTP/1.1 with JSON bodies, by hyper. The control socket is one, Docker's plugin another.
 //!
-//! Here is who comes in, and how long they may stay; `routes` and `events` say what they get. Nobody holds a place by
+//! Here is who comes in, and how long they may stay; the routes say what they get. Nobody holds a place by
 //! sending nothing: at most 64 connections at once, one request each, [`Limits`] for its head and for everything.
 //! A monitor gives its place back when its events begin, so that monitors keep nobody out.
 //!
@@ -25,6 +25,7 @@ use tokio::{
 };
 
 use super::{
+    docker::Engine,
     events::{Monitors, Streaming},
     routes::router,
 };
@@ -55,19 +56,36 @@ impl Default for Limits {
     }
 }
 
-/// Serves requests until `stop` is ready; then no new ones are taken, monitors are closed, and those in progress end.
+/// Serves the control socket until `stop` is ready; then no new requests are taken, monitors are closed, and those in
+/// progress end. `docker` is asked what `docker:CONTAINER` means.
 ///
 /// # Errors
 /// When the listener cannot be used.
 pub async fn serve(
     listener: std::os::unix::net::UnixListener,
     handle: Handle,
+    docker: Engine,
+    limits: Limits,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let (end, ending) = watch::channel(false);
+    let router = router(handle.clone(), docker, Monitors::new(handle, ending));
+    let stop = async move {
+        stop.await;
+        end.send_replace(true);
+    };
+    serve_routes(listener, "control socket", router, limits, stop).await
+}
+
+/// Serves routes on a socket until `stop` is ready; then no new requests are taken, and those in progress end.
+pub(super) async fn serve_routes(
+    listener: std::os::unix::net::UnixListener,
+    socket: &'static str,
+    router: Router,
     limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
     let listener = UnixListener::from_std(listener)?;
-    let (end, ending) = watch::channel(false);
-    let router = router(handle.clone(), Monitors::new(handle, ending));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.head)
@@ -90,15 +108,14 @@ pub async fn serve(
             }
             Err(error) => {
                 // Out of descriptors, as a rule: others have to go first.
-                tracing::warn!(%error, "cannot accept a connection on the control socket");
+                tracing::warn!(%error, socket, "cannot accept a connection");
                 sleep(Duration::from_millis(100)).await;
             }
         }
     }
     drop(listener);
-    end.send_replace(true);
     if timeout(GRACE, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests in progress were cut off");
+        tracing::warn!(socket, "requests in progress were cut off");
     }
     Ok(())
 }

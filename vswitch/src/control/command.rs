@@ -5,7 +5,7 @@
 //! socket: an unknown field is an error, so that a misspelt or a not yet known wish is never ignored in silence.
 //!
 //! Objects are referred to as in Docker: by name, by full ID, or by a unique prefix of an ID. A sandbox may also be
-//! `pid:N` or `netns:/path`.
+//! `pid:N`, `netns:/path` or `docker:CONTAINER`.
 
 use std::{
     collections::BTreeMap,
@@ -231,7 +231,7 @@ pub struct NetworkCreate {
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Connect {
-    /// A sandbox reference: name, ID, unique ID prefix, `pid:N`, `netns:/path`.
+    /// A sandbox reference: name, ID, unique ID prefix, `pid:N`, `netns:/path`, `docker:CONTAINER`.
     pub sandbox: String,
     /// IPv4 address; automatic when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -38,6 +38,18 @@ impl Handle {
         }
     }
 
+    /// A handle on whatever answers front-ends with objects of their own.
+    #[cfg(test)]
+    pub(crate) fn on_guests(
+        guest: impl Fn(Guest) -> Result<GuestReply, ControlError> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            apply: Arc::new(|_| Err(ControlError::internal("no controller: a test; do not ask"))),
+            guest: Arc::new(guest),
+            events: EventHub::default(),
+        }
+    }
+
     /// Carries out a command on a thread that may block.
     ///
     /// # Errors

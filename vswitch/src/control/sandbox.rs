@@ -44,10 +44,11 @@ impl Place {
 }
 
 impl SandboxRef {
-    /// Reads a reference.
+    /// Reads a reference. `docker:CONTAINER` is the name of a sandbox that is known; with `@PID` behind it, which a
+    /// front-end adds that has asked Docker, it is also a place.
     ///
     /// # Errors
-    /// Invalid, with the forms that there are; unavailable for `docker:`.
+    /// Invalid, with the forms that there are.
     pub fn parse(text: &str) -> Result<Self, ControlError> {
         let Some((scheme, rest)) = text.split_once(':') else {
             return Ok(Self::Name(text.to_owned()));
@@ -67,14 +68,22 @@ impl SandboxRef {
             "netns" => Err(ControlError::invalid(format!(
                 "sandbox {text}: not an absolute path; write netns:/run/netns/NAME"
             ))),
-            "docker" => Err(ControlError::unavailable(format!(
-                "sandbox {text}: docker: is not built yet; write pid:N with the N that `docker inspect -f '{{{{.State.Pid}}}}' {rest}` prints"
-            ))),
+            "docker" => Ok(match rest.split_once('@') {
+                Some((_, pid)) => Self::parse(&format!("pid:{pid}"))?,
+                None => Self::Name(text.to_owned()),
+            }),
             _ => Err(ControlError::invalid(format!(
-                "sandbox {text:?}: not a sandbox; give a name, an ID, pid:N or netns:/path"
+                "sandbox {text:?}: not a sandbox; give a name, an ID, pid:N, netns:/path or docker:CONTAINER"
             ))),
         }
     }
+}
+
+/// What a sandbox is called that is first known by this reference.
+pub fn known_as(reference: &str) -> &str {
+    let docker = reference.starts_with("docker:");
+    let name = reference.split_once('@').filter(|_| docker);
+    name.map_or(reference, |(name, _)| name)
 }
 
 /// A sandbox that is known.
@@ -122,6 +131,13 @@ mod tests {
             parse("netns:/run/netns/x"),
             SandboxRef::Place(Place::Path("/run/netns/x".into()))
         );
+        assert_eq!(parse("docker:web@42"), SandboxRef::Place(Place::Pid(42)));
+        assert_eq!(
+            parse("docker:web"),
+            SandboxRef::Name("docker:web".to_owned())
+        );
+        assert_eq!(known_as("docker:web@42"), "docker:web");
+        assert_eq!(known_as("netns:/run/a@b"), "netns:/run/a@b");
         assert_eq!(Place::Pid(42).path(), Path::new("/proc/42/ns/net"));
     }
 
@@ -133,11 +149,7 @@ mod tests {
             ("pid:x", ErrorKind::Invalid, "pid:1234"),
             ("netns:relative", ErrorKind::Invalid, "absolute"),
             ("netns:", ErrorKind::Invalid, "absolute"),
-            (
-                "docker:web",
-                ErrorKind::Unavailable,
-                "docker inspect -f '{{.State.Pid}}' web",
-            ),
+            ("docker:web@x", ErrorKind::Invalid, "pid:1234"),
             ("ftp:x", ErrorKind::Invalid, "netns:/path"),
         ] {
             let error = SandboxRef::parse(text).unwrap_err();

@@ -48,7 +48,13 @@ impl Running {
         let handle = Handle::new(Arc::new(Mutex::new(controller)));
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { stopped.await.unwrap_or_default() };
-        let task = tokio::spawn(serve(listener, handle, limits, stopped));
+        let task = tokio::spawn(serve(
+            listener,
+            handle,
+            Engine::new("/nonexistent/docker.sock"),
+            limits,
+            stopped,
+        ));
         Self {
             directory,
             kernel,

@@ -11,7 +11,7 @@ use crate::{
         endpoint::{End, Endpoint},
         kernel::Kernel,
         name::{self, ObjectId, resolve},
-        sandbox::{Place, Sandbox, SandboxRef},
+        sandbox::{self, Place, Sandbox, SandboxRef},
         services::Home,
         stamp,
         view::{
@@ -342,7 +342,7 @@ impl<K: Kernel> Controller<K> {
                 Err(_) => self
                     .sandboxes
                     .values()
-                    .find(|sandbox| sandbox.name == reference),
+                    .find(|sandbox| sandbox.name == sandbox::known_as(reference)),
             },
         };
         found.ok_or_else(|| {
@@ -385,7 +385,7 @@ impl<K: Kernel> Controller<K> {
                 }
                 let sandbox = Sandbox {
                     id: ObjectId::random()?,
-                    name: self.foreign_name(reference),
+                    name: self.foreign_name(sandbox::known_as(reference)),
                     kind: SandboxKind::Foreign,
                     place,
                     netns: Some(id),

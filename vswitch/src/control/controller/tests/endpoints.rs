@@ -119,7 +119,7 @@ fn a_refused_wish_changes_nothing() {
         (ErrorKind::Conflict, json!({"sandbox": "a"})),
         (ErrorKind::NotFound, json!({"sandbox": "nobody"})),
         (ErrorKind::NotFound, json!({"sandbox": "pid:99"})),
-        (ErrorKind::Unavailable, json!({"sandbox": "docker:web"})),
+        (ErrorKind::NotFound, json!({"sandbox": "docker:web"})),
     ];
     for (kind, connect) in wishes {
         let connect = serde_json::from_value(connect).unwrap();

@@ -1,0 +1,413 @@
+//! Docker's own engine in a lab: a real `dockerd` with the real `docker` as its client, on a host without anything that
+//! the engine's own networks need, and the lab's daemon as its plugin `vswitch`.
+//!
+//! Everything of it is the lab's: network namespace, `/run/docker` ([`mounts`](crate::mounts)), socket, data, cgroups.
+//! Containers are made of [`IMAGE`], which is busybox and nothing else; their processes are seen from the test, so that one
+//! is at once a [`Sandbox`].
+//!
+//! [`Docker::finish`] ends it in order and tests that it leaves nothing; a drop without it, after a failure, takes all away
+//! without questions.
+
+mod image;
+
+use crate::{
+    Lab, Must, Nic, Output, Sandbox,
+    daemon::{Log, start_daemon, terminate},
+    deadline::{SOON, within},
+    mounts::Mounts,
+    procfs,
+};
+use serde_json::Value;
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+use tempfile::TempDir;
+use vswitch::sys::Netns;
+
+/// What containers are made of.
+pub const IMAGE: &str = "bb";
+
+/// Debian's client: another one may be first in the path.
+const CLIENT: &str = "/usr/bin/docker";
+
+/// For the engine's end, in which it waits for its containers'.
+const END: Duration = Duration::from_secs(40);
+
+/// A running engine.
+#[derive(Debug)]
+pub struct Docker {
+    host: Arc<Netns>,
+    mounts: Arc<Mounts>,
+    socket: PathBuf,
+    dir: TempDir,
+    engine: Child,
+    log: Log,
+    /// Further options of the engine.
+    options: Vec<String>,
+}
+
+impl Docker {
+    /// An engine in a lab that was [set up](crate::Setup) for it.
+    #[must_use]
+    pub fn start(lab: &Lab) -> Self {
+        Self::start_with(lab, &[])
+    }
+
+    /// An engine with further options.
+    #[must_use]
+    pub fn start_with(lab: &Lab, options: &[&str]) -> Self {
+        let mut dir = tempfile::Builder::new();
+        let dir = dir.prefix("vswitch-docker-").tempdir().must("directory");
+        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        let (mounts, socket) = (lab.mounts(), lab.docker_socket());
+        let log = Log::default();
+        let mut command = engine_command(&mounts, &socket, dir.path(), &options);
+        let docker = Self {
+            engine: start_daemon(lab.host(), &mut command, &log),
+            host: lab.host_shared(),
+            mounts,
+            socket,
+            dir,
+            log,
+            options,
+        };
+        docker.wait_ready();
+        docker.import(&image::archive());
+        docker
+    }
+
+    fn wait_ready(&self) {
+        // What it says as long as it is not there is of no interest.
+        let ready = within(SOON, || (self.run(&["version"]).status == 0).then_some(()));
+        assert!(ready.is_some(), "no engine:\n{}", self.log.text());
+    }
+
+    fn import(&self, archive: &[u8]) {
+        let command = [
+            "import",
+            "--change",
+            "CMD [\"sleep\",\"100000\"]",
+            "-",
+            IMAGE,
+        ];
+        let mut client = self.client(&command);
+        let mut client = client.stdin(Stdio::piped()).spawn().must("docker import");
+        let mut stdin = client.stdin.take().must("its input");
+        thread::scope(|scope| {
+            scope.spawn(move || stdin.write_all(archive));
+        });
+        let output = client.wait_with_output().must("docker import");
+        Output::new("docker import".to_owned(), &output).done();
+    }
+
+    fn client(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(CLIENT);
+        command
+            .arg("--host")
+            .arg(format!("unix://{}", self.socket.display()))
+            .args(words)
+            .env("DOCKER_CONFIG", self.dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts `docker` with these words.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[track_caller]
+    #[must_use]
+    pub fn spawn(&self, words: &[&str]) -> Child {
+        self.client(words).spawn().must(CLIENT)
+    }
+
+    /// Runs `docker` with these words.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[track_caller]
+    #[must_use]
+    pub fn run(&self, words: &[&str]) -> Output {
+        let output = self.spawn(words).wait_with_output().must(CLIENT);
+        Output::new(format!("docker {}", words.join(" ")), &output)
+    }
+
+    /// Runs `docker` with these words, which has to succeed.
+    #[track_caller]
+    pub fn done(&self, words: &[&str]) {
+        self.run(words).done();
+    }
+
+    /// Asserts that the engine refuses what `docker` asks with these words, and that what it says has all of `say` in it.
+    /// Gives what it says.
+    ///
+    /// # Panics
+    /// When it is not so.
+    #[track_caller]
+    pub fn refuses(&self, words: &[&str], say: &[&str]) -> String {
+        let Output {
+            command,
+            status,
+            stderr,
+            ..
+        } = self.run(words);
+        assert_ne!(status, 0, "`{command}` should be refused");
+        for word in say {
+            assert!(
+                stderr.contains(word),
+                "`{command}` does not say {word:?}: {stderr}"
+            );
+        }
+        stderr
+    }
+
+    /// What `docker inspect` prints of one object.
+    #[track_caller]
+    #[must_use]
+    pub fn inspect(&self, object: &str) -> Value {
+        self.run(&["inspect", object]).json()[0].take()
+    }
+
+    /// What `docker network inspect` prints of one network.
+    #[track_caller]
+    #[must_use]
+    pub fn network(&self, network: &str) -> Value {
+        self.run(&["network", "inspect", network]).json()[0].take()
+    }
+
+    /// Makes a network of our driver.
+    #[track_caller]
+    pub fn create(&self, network: &str, options: &[&str]) {
+        let words = ["network", "create", "-d", "vswitch"];
+        self.done(&[&words, options, &[network]].concat());
+    }
+
+    /// Starts a container that does nothing, on a network.
+    #[track_caller]
+    pub fn container(&self, name: &str, network: &str, options: &[&str]) -> Sandbox {
+        let words = ["run", "-d", "--name", name, "--network", network];
+        self.done(&[&words, options, &[IMAGE]].concat());
+        self.sandbox(name, network)
+    }
+
+    /// A container that runs, with its interface on a network.
+    ///
+    /// # Panics
+    /// When there is no such container.
+    #[track_caller]
+    #[must_use]
+    pub fn sandbox(&self, name: &str, network: &str) -> Sandbox {
+        let found = self.inspect(name);
+        let pid = found["State"]["Pid"]
+            .as_u64()
+            .and_then(|pid| u32::try_from(pid).ok());
+        let netns = Netns::of_pid(pid.must(name)).must(name);
+        let sandbox = Sandbox::of(name, netns, None);
+        let settings = &found["NetworkSettings"]["Networks"][network];
+        match nic(&sandbox, network, settings) {
+            Some(nic) => sandbox.with(nic),
+            None => sandbox,
+        }
+    }
+
+    /// Runs a command in a container.
+    #[track_caller]
+    #[must_use]
+    pub fn exec(&self, container: &str, words: &[&str]) -> Output {
+        self.run(&[&["exec", container], words].concat())
+    }
+
+    /// The engine's log so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// Ends the engine with SIGTERM: how it ended. Without `--live-restore` its containers end with it.
+    ///
+    /// # Panics
+    /// When it does not end.
+    #[track_caller]
+    pub fn stop(&mut self) -> ExitStatus {
+        terminate(self.engine.id());
+        within(END, || self.engine.try_wait().ok().flatten()).must("the engine's end on SIGTERM")
+    }
+
+    /// Kills the engine, which can do nothing about it. Its containers live.
+    ///
+    /// # Panics
+    /// When it cannot be killed.
+    pub fn kill(&mut self) {
+        self.engine.kill().must("kill the engine");
+        self.engine.wait().must("wait for the engine");
+        // It would refuse to start while it believes that another one lives.
+        let _removed = fs::remove_file(self.dir.path().join("pid"));
+    }
+
+    /// Starts the engine again after it has ended.
+    pub fn restart(&mut self) {
+        let dir = self.dir.path();
+        let mut command = engine_command(&self.mounts, &self.socket, dir, &self.options);
+        self.engine = start_daemon(&self.host, &mut command, &self.log);
+        self.wait_ready();
+    }
+
+    /// Removes all containers and networks, ends the engine, and tests that nothing is left.
+    ///
+    /// # Panics
+    /// When something is.
+    #[track_caller]
+    pub fn finish(mut self) {
+        let containers = self.run(&["ps", "-aq"]);
+        let containers: Vec<&str> = containers.ok().split_whitespace().collect();
+        if !containers.is_empty() {
+            self.done(&[&["rm", "-f"], &*containers].concat());
+        }
+        self.done(&["network", "prune", "-f"]);
+        let status = self.stop();
+        assert!(status.success(), "the engine ended with {status}");
+        let dir = self.dir.path().to_owned();
+        let mut left = Vec::new();
+        let clean = within(SOON, || {
+            left = self.mounts.below(&dir);
+            left.extend(processes(&dir));
+            left.is_empty().then_some(())
+        });
+        assert!(
+            clean.is_some(),
+            "left behind by the engine:\n{}",
+            left.join("\n")
+        );
+    }
+}
+
+impl Drop for Docker {
+    fn drop(&mut self) {
+        if let Ok(None) = self.engine.try_wait() {
+            eprintln!("---- the engine's log ----\n{}\n----", self.log.text());
+            // With it go its containers, where it is still able to.
+            terminate(self.engine.id());
+            if within(END, || self.engine.try_wait().ok().flatten()).is_none() {
+                let _killed = self.engine.kill();
+                let _status = self.engine.wait();
+            }
+        }
+        let _removed = fs::remove_file(&self.socket);
+        take_away(self.dir.path());
+    }
+}
+
+/// The command line of the engine.
+fn engine_command(mounts: &Mounts, socket: &Path, dir: &Path, options: &[String]) -> Command {
+    let mut command = mounts.command("dockerd");
+    command
+        .args(["--bridge=none", "--iptables=false", "--ip6tables=false"])
+        .args([
+            "--storage-driver=vfs",
+            "--exec-opt=native.cgroupdriver=cgroupfs",
+        ])
+        .arg(format!("--host=unix://{}", socket.display()))
+        .arg(format!("--cgroup-parent=/{}", cgroup(dir)));
+    for (option, name) in [
+        ("--data-root", "data"),
+        ("--exec-root", "exec"),
+        ("--pidfile", "pid"),
+    ] {
+        command.arg(option).arg(dir.join(name));
+    }
+    command.args(options);
+    command
+}
+
+/// The name of the cgroup of an engine's containers.
+fn cgroup(dir: &Path) -> String {
+    let name = dir.file_name().must("a name");
+    name.to_string_lossy().into_owned()
+}
+
+/// Where the cgroup is in each hierarchy.
+fn cgroups(dir: &Path) -> Vec<PathBuf> {
+    let name = cgroup(dir);
+    let root = Path::new("/sys/fs/cgroup");
+    let mut all: Vec<PathBuf> = fs::read_dir(root)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path().join(&name))
+        .collect();
+    all.push(root.join(&name));
+    all.retain(|path| path.is_dir());
+    all
+}
+
+/// Processes of an engine: those that have its directory on their command line, and those of its containers.
+fn processes(dir: &Path) -> Vec<String> {
+    let mut all = procfs::with_argument(&dir.to_string_lossy());
+    all.extend(
+        contained(dir)
+            .iter()
+            .map(|pid| format!("{pid} in a container")),
+    );
+    all
+}
+
+/// Processes of an engine's containers.
+fn contained(dir: &Path) -> Vec<String> {
+    let (name, mut found) = (format!("/{}/", cgroup(dir)), Vec::new());
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let groups = fs::read_to_string(entry.path().join("cgroup")).unwrap_or_default();
+        if groups.contains(&name) {
+            found.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    found
+}
+
+/// Ends what is left of an engine, whatever state it is in.
+fn take_away(dir: &Path) {
+    let mut left = procfs::with_argument(&dir.to_string_lossy());
+    // Shims and containerd first: they would report the end of the containers to nobody.
+    left.extend(contained(dir));
+    for process in &left {
+        let pid = process.split(' ').next().unwrap_or_default();
+        let _killed = Command::new("kill").args(["-9", pid]).status();
+    }
+    let gone = within(SOON, || processes(dir).is_empty().then_some(()));
+    if gone.is_none() {
+        eprintln!("left behind: {:?}", processes(dir));
+    }
+    for group in cgroups(dir) {
+        for entry in fs::read_dir(&group).into_iter().flatten().flatten() {
+            let _removed = fs::remove_dir(entry.path());
+        }
+        if let Err(error) = fs::remove_dir(&group) {
+            eprintln!("left behind: {}: {error}", group.display());
+        }
+    }
+}
+
+/// A container's interface as the engine shows it and as it is called inside.
+fn nic(sandbox: &Sandbox, network: &str, settings: &Value) -> Option<Nic> {
+    let text = |key: &str| settings[key].as_str().filter(|text| !text.is_empty());
+    let mac = text("MacAddress")?.to_owned();
+    let links = sandbox.exec(&["ip", "-o", "link"]);
+    let line = links.ok().lines().find(|line| line.contains(&mac))?;
+    let ifname = line.split(": ").nth(1)?.split('@').next()?;
+    Some(Nic {
+        network: network.to_owned(),
+        ifname: ifname.to_owned(),
+        // Not known to the engine.
+        port: 0,
+        mac: mac.parse().must("MAC address"),
+        ip4: text("IPAddress").map(|ip| ip.parse().must("IPv4 address")),
+        ip6: text("GlobalIPv6Address").map(|ip| ip.parse().must("IPv6 address")),
+    })
+}
