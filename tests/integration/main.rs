@@ -18,6 +18,7 @@ mod published;
 mod readme;
 mod relay;
 mod resolver;
+mod restart;
 mod sys;
 mod throughput;
 mod underlay;

@@ -60,7 +60,7 @@ pub fn program() -> PathBuf {
 }
 
 /// Sends a signal to a process that the test has started.
-pub(crate) fn signal(pid: u32, signal: Signal) {
+pub fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     // Whoever waits for it finds out that it has ended already.
     let _sent = pid.map(|pid| kill_process(pid, signal));

@@ -6,7 +6,7 @@
 //! 1. waits until the books close: every frame that came in was delivered, consumed or dropped for a
 //!    named reason;
 //! 2. ends the daemon with SIGTERM, and it must end with 0 and have neither panicked nor
-//!    logged an error;
+//!    logged an error (where its state outlives it, its sandboxes and networks are removed before);
 //! 3. looks for leftovers: a device in the host or in any sandbox, a mount, a process, a file.
 //!
 //! When the test panicked, all is taken away without questions, and the daemon's log is printed.
@@ -42,6 +42,8 @@ pub struct Setup {
     pub workers: Option<usize>,
     /// Whether nobody else may run beside it, because it measures.
     pub alone: bool,
+    /// Whether its state outlives the daemon.
+    pub keeps: bool,
     /// The namespace to run in, with what is in it already; a fresh one when absent.
     pub site: Option<Arc<Netns>>,
     /// Whether the daemon is a plugin of Docker's engine, `vswitch`, in a mount namespace of the lab's own: where
@@ -333,8 +335,25 @@ impl Lab {
             (totals["residual"] == 0).then_some(())
         });
         assert!(closed.is_some(), "the books do not close: {totals}");
+        if self.setup.keeps {
+            self.take_apart();
+        }
         let status = self.stop().must("the daemon's end on SIGTERM");
         self.check_end(status);
+    }
+
+    /// Removes what would outlive the daemon.
+    fn take_apart(&self) {
+        for (what, force) in [("sandbox", Some("--force")), ("network", None)] {
+            for object in self.json(&[what, "ls"]).as_array().into_iter().flatten() {
+                let name = object["name"].as_str().must("a name");
+                if !["bridge", "host", "none"].contains(&name) {
+                    let words = ["rm"].into_iter().chain(force).chain([name]);
+                    self.cli(&[what].into_iter().chain(words).collect::<Vec<_>>())
+                        .done();
+                }
+            }
+        }
     }
 
     /// What must hold once the daemon has ended of itself.
@@ -392,7 +411,7 @@ fn daemon_command(mounts: Option<&Mounts>, dir: &Path, setup: &Setup) -> Command
     command
         .args(["daemon", "--socket"])
         .arg(dir.join("vswitch.sock"))
-        .arg("--ephemeral");
+        .args((!setup.keeps).then_some("--ephemeral"));
     if let Some(workers) = setup.workers {
         command.args(["--workers", &workers.to_string()]);
     }

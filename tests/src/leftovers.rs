@@ -111,7 +111,11 @@ pub(crate) fn find(
             .map(|process| format!("process {process}")),
     );
     // Empty directories go with the lab's own.
-    left.extend(files(dir).iter().map(|file| format!("file {file}")));
+    // What was to be kept is not left behind.
+    let kept = dir.join("state");
+    let files = files(dir).into_iter();
+    let files = files.filter(|file| !Path::new(file).starts_with(&kept));
+    left.extend(files.map(|file| format!("file {file}")));
     left
 }
 

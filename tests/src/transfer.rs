@@ -4,6 +4,7 @@ use crate::{Must, Sandbox, deadline::uninterrupted, pattern::Pattern};
 use std::{
     io::{Read, Write},
     net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
@@ -43,6 +44,39 @@ pub fn stream(writer: TcpStream, reader: TcpStream, bytes: u64, what: &str) {
         (sent, received)
     });
     assert_eq!(outcome, (Ok(()), Ok(bytes)), "{what}");
+}
+
+/// Sends into one end of a connection until `enough` and checks each byte at the other, which may take its time.
+///
+/// # Panics
+/// When a byte is wrong, missing or too many, or the connection breaks.
+pub fn until(enough: &AtomicBool, writer: TcpStream, reader: TcpStream) {
+    writer.set_write_timeout(Some(STALL)).must("a timeout");
+    reader.set_read_timeout(Some(STALL)).must("a timeout");
+    let (sent, received) = thread::scope(|scope| {
+        let sender = scope.spawn(|| send_until(enough, writer));
+        let received = receive(reader);
+        (
+            sender.join().unwrap_or_else(|_| Err("panicked".to_owned())),
+            received,
+        )
+    });
+    assert_eq!(sent, received);
+}
+
+fn send_until(enough: &AtomicBool, mut writer: TcpStream) -> Result<u64, String> {
+    let mut pattern = Pattern::new(SEED);
+    let mut room = vec![0; 1 << 16];
+    let mut sent = 0;
+    while !enough.load(Ordering::Relaxed) {
+        pattern.fill(&mut room);
+        writer
+            .write_all(&room)
+            .map_err(|e| format!("after {sent} bytes: {e}"))?;
+        sent += room.len() as u64;
+    }
+    (writer.shutdown(Shutdown::Write)).map_err(|e| format!("at the end: {e}"))?;
+    Ok(sent)
 }
 
 /// A seed is as good as another; this one is not 0.

@@ -22,6 +22,7 @@ use crate::{
         endpoint::End,
         kernel::Kernel,
         name::ObjectId,
+        sandbox::Sandbox,
         view::{EventKind, SandboxKind},
     },
     datapath::{Ageing, Fdb, NetworkId, SwitchEvent},
@@ -252,9 +253,11 @@ impl<K: Kernel> Controller<K> {
             .flat_map(|port| self.remove_endpoint(port))
             .collect();
         if self.store.is_some() {
-            for warning in warnings {
-                tracing::warn!(warning, "while shutting down");
+            let named = |sandbox: &Sandbox| sandbox.kind == SandboxKind::Named;
+            if !self.sandboxes.values().any(named) {
+                warnings.extend(self.remove_pin_directory());
             }
+            warn(warnings);
             return;
         }
         let named: Vec<ObjectId> = (self.sandboxes.values())
@@ -267,14 +270,19 @@ impl<K: Kernel> Controller<K> {
                 .flat_map(|id| self.forget(id))
                 .collect::<Vec<_>>(),
         );
-        if let Err(ControlError { message, .. }) =
-            self.kernel.remove_pin_directory(&self.pin_directory())
-        {
-            warnings.push(message);
-        }
-        for warning in warnings {
-            tracing::warn!(warning, "while shutting down");
-        }
+        warnings.extend(self.remove_pin_directory());
+        warn(warnings);
+    }
+
+    fn remove_pin_directory(&self) -> Option<String> {
+        let removed = self.kernel.remove_pin_directory(&self.pin_directory());
+        removed.err().map(|ControlError { message, .. }| message)
+    }
+}
+
+fn warn(warnings: Vec<String>) {
+    for warning in warnings {
+        tracing::warn!(warning, "while shutting down");
     }
 }
 
