@@ -4,7 +4,6 @@ use super::lab;
 use std::{
     io::Read,
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
-    time::Duration,
 };
 use vswitch_tests::{Docker, Lab, Must as _, deadline::SOON, eventually};
 
@@ -63,30 +62,21 @@ fn datagrams_are_echoed() {
     let lab = lab();
     let docker = Docker::start(&lab);
     docker.create("lan", &["--subnet=198.18.7.0/24"]);
-    let run = [
-        "run",
-        "-d",
-        "--name",
-        "echo",
-        "-p",
-        "5300:53/udp",
-        "--network",
-        "lan",
-    ];
-    let echo = ["bb", "nc", "-lu", "-p", "53", "-e", "cat"];
-    docker.done(&[&run[..], &echo].concat());
+    let echo = docker.container("echo", "lan", &["-p", "5300:53/udp"]);
+    let server = echo.run(|| UdpSocket::bind("0.0.0.0:53")).must("a server");
+    server.set_read_timeout(Some(SOON)).must("a timeout");
     let socket = lab.host().run(|| UdpSocket::bind("127.0.0.1:0"));
     let socket = socket.must("the host's namespace").must("a socket");
-    // What is sent before somebody listens is lost.
-    let patience = Duration::from_millis(200);
-    socket.set_read_timeout(Some(patience)).must("a timeout");
+    socket.set_read_timeout(Some(SOON)).must("a timeout");
     socket.connect("127.0.0.1:5300").must("a route");
-    let mut echoed = [0; 16];
-    let length = eventually(SOON, "an echo", || {
-        socket.send(b"are you there").ok()?;
-        socket.recv(&mut echoed).ok()
-    });
-    assert_eq!(&echoed[..length], b"are you there");
+    for number in 0..10_u8 {
+        let mut heard = [0; 16];
+        socket.send(&[number; 9]).must("send");
+        let (length, from) = server.recv_from(&mut heard).must("what was sent");
+        server.send_to(&heard[..length], from).must("send back");
+        let length = socket.recv(&mut heard).must("an echo");
+        assert_eq!(&heard[..length], &[number; 9]);
+    }
     docker.finish();
     lab.finish();
 }
