@@ -53,7 +53,7 @@ impl Stage {
     fn home(&self) -> Home {
         Home {
             place: Place::Path(self.lab.netns_path("web").into()),
-            netns: self.sandbox.netns.id().must("the namespace's ID"),
+            netns: Some(self.sandbox.netns.id().must("the namespace's ID")),
         }
     }
 
@@ -251,7 +251,7 @@ fn a_published_port_does_not_keep_the_namespace_alive() {
     let tap = tap.must("a device");
     let home = Home {
         place: Place::Path(place.clone()),
-        netns: netns.id().must("an ID"),
+        netns: Some(netns.id().must("an ID")),
     };
     let listener = netns.run(|| TcpListener::bind((V4, 80)));
     let listener = listener.must("the namespace").must("a listener");

@@ -91,7 +91,7 @@ fn a_sandbox_asks_at_127_0_0_11_and_only_as_long_as_it_is_served() {
         .unwrap();
     let home = Home {
         place: Place::Path(format!("/proc/self/fd/{}", netns.as_fd().as_raw_fd()).into()),
-        netns: netns.id().unwrap(),
+        netns: Some(netns.id().unwrap()),
     };
     let service = dns.resolver(&home, &sandbox).unwrap();
     ask(&netns);

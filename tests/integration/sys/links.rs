@@ -94,7 +94,7 @@ fn ipv6_can_be_switched_off() {
         .unwrap()
         .unwrap();
     let config = LinkConfig {
-        disable_ipv6: true,
+        disable_ipv6: Some(true),
         up: true,
         ..LinkConfig::new(name("eth0"))
     };
@@ -111,9 +111,17 @@ fn ipv6_can_be_switched_off() {
         addresses: vec!["2001:2::2/64".parse().unwrap()],
         ..config
     };
-    let error = netns
-        .run(|| netlink::configure_link(&more))
-        .unwrap()
-        .unwrap_err();
+    let unsaid = LinkConfig {
+        disable_ipv6: None,
+        ..more.clone()
+    };
+    let configure = |config| netns.run(|| netlink::configure_link(config)).unwrap();
+    let error = configure(&unsaid).unwrap_err();
     assert!(error.to_string().contains("disable_ipv6"), "{error}");
+    // It can be switched on again, as for a container of Docker's, which has it off.
+    let on = LinkConfig {
+        disable_ipv6: Some(false),
+        ..more
+    };
+    configure(&on).unwrap();
 }

@@ -19,6 +19,7 @@ mod remotes;
 mod restore;
 mod sandboxes;
 mod upkeep;
+mod yielding;
 
 pub use upkeep::Upkeep;
 

@@ -365,7 +365,8 @@ impl Kernel for HostKernel {
             addresses: spec.addresses.clone(),
             routes: routes::missing_defaults(netns, &spec.gateways)?,
             up: spec.up,
-            disable_ipv6: spec.disable_ipv6,
+            // Of one that somebody else sets up this is his, too.
+            disable_ipv6: spec.up.then_some(spec.disable_ipv6),
             announce: spec.announce,
             ..netlink::LinkConfig::new(spec.ifname.clone())
         };

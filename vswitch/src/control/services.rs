@@ -36,8 +36,16 @@ impl fmt::Debug for Service {
 pub struct Home {
     /// Where its namespace can be opened.
     pub place: Place,
-    /// Which namespace it has to be; another one found there is refused.
-    pub netns: NetnsId,
+    /// Which namespace it has to be; another one found there is refused. None where a front-end has yet to make it: then
+    /// it is the one that is there when it is needed, at a place that is the sandbox's alone.
+    pub netns: Option<NetnsId>,
+}
+
+impl Home {
+    /// Whether a namespace that was found at the place is the one.
+    pub fn is(&self, found: NetnsId) -> bool {
+        self.netns.is_none_or(|netns| netns == found)
+    }
 }
 
 /// A gateway that the switch itself holds, as a host of its own on a network.

@@ -238,7 +238,8 @@ fn check_canonical(what: &str, net: IpNet) -> Result<(), ControlError> {
     )))
 }
 
-fn overlap(a: IpNet, b: IpNet) -> bool {
+/// Whether two subnets have an address in common.
+pub fn overlap(a: IpNet, b: IpNet) -> bool {
     a.contains(&b) || b.contains(&a)
 }
 

@@ -221,7 +221,7 @@ impl<K: Kernel> Controller<K> {
         };
         let home = Home {
             place: known.place.clone(),
-            netns,
+            netns: Some(netns),
         };
         match self.services.resolver(&home, sandbox) {
             Ok(service) => {

@@ -388,7 +388,8 @@ impl<K: Kernel> Controller<K> {
         let sandbox = sandbox.ok_or_else(not_there)?;
         let home = Home {
             place: sandbox.place.clone(),
-            netns: sandbox.netns.ok_or_else(not_there)?,
+            // It may have none yet: Docker publishes first, and moves the device later.
+            netns: sandbox.netns,
         };
         let addresses: Vec<_> = guest.addresses().collect();
         let mut published = Vec::new();

@@ -37,7 +37,7 @@ impl<K: Kernel> Controller<K> {
             };
             let relay = match driver {
                 Driver::Bridge | Driver::Overlay | Driver::Macvlan => {
-                    let plan = self.plan(driver, &create, &id).unwrap_or_else(|error| {
+                    let plan = self.plan(driver, &create, &id, None).unwrap_or_else(|error| {
                         tracing::warn!(network = name, %error, "no addresses for the predefined network");
                         Plan {
                             options: DriverOptions::Bridge(RelayOptions::default()),
@@ -64,19 +64,27 @@ impl<K: Kernel> Controller<K> {
         driver: Driver,
         create: &NetworkCreate,
         id: &ObjectId,
+        yielding: Option<&ObjectId>,
     ) -> Result<Plan, ControlError> {
-        let live = self.networks.values().flat_map(|network| {
-            let subnets = network.pools().map(Pool::subnet);
-            subnets.map(|subnet| (network.name.as_str(), subnet))
-        });
+        let others = self.others(id, yielding);
+        network::plan(driver, create, id, &others, || self.kernel.occupied())
+    }
+
+    /// The subnets of all networks but this one, and one that gives way.
+    pub(super) fn others(&self, id: &ObjectId, yielding: Option<&ObjectId>) -> Vec<(&str, IpNet)> {
+        let live = (self.networks.values())
+            .filter(|network| Some(&network.id) != yielding)
+            .flat_map(|network| {
+                let subnets = network.pools().map(Pool::subnet);
+                subnets.map(|subnet| (network.name.as_str(), subnet))
+            });
         let dormant = (self.dormant.networks.iter())
             .filter(|network| network.id != *id)
             .flat_map(|network| {
                 let subnets = network.create.subnets.iter();
                 subnets.map(|subnet| (network.create.name.as_str(), *subnet))
             });
-        let others: Vec<(&str, IpNet)> = live.chain(dormant).collect();
-        network::plan(driver, create, id, &others, || self.kernel.occupied())
+        live.chain(dormant).collect()
     }
 
     /// Makes the network on the switch, and its tunnel or its place on a segment; nothing is left on failure.
@@ -252,7 +260,9 @@ impl<K: Kernel> Controller<K> {
             live.any(|known| known == name) || dormant.any(|known| known == name)
         };
         let driver = network::check_new(&create, taken)?;
-        let plan = self.plan(driver, &create, &id)?;
+        let way = self.way_for(&create.subnets);
+        let yielding = way.as_ref().map(|way| &way.network);
+        let plan = self.plan(driver, &create, &id, yielding)?;
         let relay = self.relay(&create.name, plan, create.internal)?;
         let name = create.name.clone();
         self.insert(
@@ -265,6 +275,9 @@ impl<K: Kernel> Controller<K> {
         if let Err(error) = joined.and_then(|()| self.open_gateway(&id)) {
             self.take_network(&id);
             return Err(error);
+        }
+        if let Some(way) = way {
+            self.give_way(way);
         }
         tracing::info!(network = %name, id = id.short(), "network created");
         self.events.publish(EventKind::NetworkCreate {
@@ -377,7 +390,7 @@ impl<K: Kernel> Controller<K> {
 }
 
 /// Who is to have the gateway's addresses.
-fn held_by(wish: GatewayWish, pools: &Pools, internal: bool) -> Gateway {
+pub(super) fn held_by(wish: GatewayWish, pools: &Pools, internal: bool) -> Gateway {
     match wish {
         _ if pools.iter().next().is_none() => Gateway::None,
         GatewayWish::Off => Gateway::None,

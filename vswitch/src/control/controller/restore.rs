@@ -99,7 +99,7 @@ impl<K: Kernel> Controller<K> {
         let relay = match driver {
             Driver::Host | Driver::Null => None,
             Driver::Bridge | Driver::Overlay | Driver::Macvlan => {
-                let plan = self.plan(driver, &create, &id)?;
+                let plan = self.plan(driver, &create, &id, None)?;
                 let mut relay = self.relay(&create.name, plan, create.internal)?;
                 for cursor in &saved.cursors {
                     let pools = &mut relay.pools;

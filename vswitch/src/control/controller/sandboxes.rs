@@ -215,7 +215,7 @@ impl<K: Kernel> Controller<K> {
         let mut endpoint = attach(&tools, target, place, (id, connect), &macs)?;
         let home = sandbox.netns.map(|netns| Home {
             place: sandbox.place.clone(),
-            netns,
+            netns: Some(netns),
         });
         let served = self.serve(&mut endpoint, home.as_ref());
         served.inspect_err(|_| self.take_off(&endpoint))?;

@@ -9,6 +9,7 @@ mod overlay;
 mod restore;
 mod shapes;
 mod upkeep;
+mod yielding;
 
 use std::{path::PathBuf, sync::Mutex, time::Duration};
 

@@ -225,7 +225,7 @@ impl Dns {
     /// See [`sockets_in`] and [`Dns::serve`].
     pub fn resolver(&self, home: &Home, sandbox: &ObjectId) -> Result<Service, ControlError> {
         let (udp, tcp) = sockets_in(home, RESOLVER, PORT)?;
-        let scope = if Netns::current()?.id()? == home.netns {
+        let scope = if home.netns == Some(Netns::current()?.id()?) {
             Scope::Here
         } else {
             Scope::Elsewhere

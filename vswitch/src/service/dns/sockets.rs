@@ -36,7 +36,7 @@ pub fn sockets_in(
         Place::Pid(pid) => Netns::of_pid(*pid)?,
         Place::Path(path) => Netns::open(path)?,
     };
-    if netns.id()? != home.netns {
+    if !home.is(netns.id()?) {
         return Err(ControlError::not_found(format!(
             "DNS in a sandbox: another network namespace is at {} now; connect the sandbox again",
             home.place.path().display()

@@ -257,9 +257,11 @@ fn a_sandbox_whose_namespace_became_another_is_not_found() {
     let own = Netns::current().unwrap().id().unwrap();
     let mut home = Home {
         place: Place::Pid(std::process::id()),
-        netns: own,
+        netns: Some(crate::sys::NetnsId {
+            ino: own.ino + 1,
+            ..own
+        }),
     };
-    home.netns.ino += 1;
     let error = sockets_in(&home, RESOLVER, 0).unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound);
     home.place = Place::Path("/nonexistent/x".into());

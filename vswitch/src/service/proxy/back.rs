@@ -138,11 +138,11 @@ impl Backend {
 fn inside<T: Send>(home: &Home, f: impl FnOnce() -> io::Result<T> + Send) -> io::Result<T> {
     // One's own needs no right to be entered.
     let here = Netns::current().and_then(|netns| netns.id());
-    if here.map_err(io::Error::other)? == home.netns {
+    if home.netns == Some(here.map_err(io::Error::other)?) {
         return f();
     }
     let netns = Netns::open(&home.place.path()).map_err(io::Error::other)?;
-    if netns.id().map_err(io::Error::other)? != home.netns {
+    if !home.is(netns.id().map_err(io::Error::other)?) {
         return Err(io::Error::new(
             io::ErrorKind::NotFound,
             format!(

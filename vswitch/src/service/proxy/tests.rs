@@ -68,7 +68,7 @@ impl Stage {
 fn home() -> Home {
     Home {
         place: Place::Pid(std::process::id()),
-        netns: Netns::current().unwrap().id().unwrap(),
+        netns: Some(Netns::current().unwrap().id().unwrap()),
     }
 }
 

@@ -38,8 +38,9 @@ pub struct LinkConfig {
     pub routes: Vec<RouteConfig>,
     /// Whether to set it up. `false` leaves it as it is.
     pub up: bool,
-    /// Whether to switch IPv6 off, which also keeps the kernel from giving it a link-local address.
-    pub disable_ipv6: bool,
+    /// Whether to switch IPv6 off, which also keeps the kernel from giving it a link-local address, or on, where the
+    /// namespace has it off for new interfaces, as Docker's containers have. None leaves it as it is.
+    pub disable_ipv6: Option<bool>,
     /// Whether the kernel announces the addresses to the neighbours each time that the interface goes
     /// up. Where it cannot be told to, that is logged and no error.
     pub announce: bool,
@@ -67,7 +68,7 @@ impl LinkConfig {
             addresses: Vec::new(),
             routes: Vec::new(),
             up: false,
-            disable_ipv6: false,
+            disable_ipv6: None,
             announce: false,
         }
     }
@@ -131,8 +132,8 @@ pub fn configure_link(config: &LinkConfig) -> Result<(), SysError> {
             .iter()
             .map(|route| Ok((route, route.message(index)?)))
             .collect::<Result<Vec<_>, SysError>>()?;
-        if config.disable_ipv6 {
-            disable_ipv6(name)?;
+        if let Some(off) = config.disable_ipv6 {
+            disable_ipv6(name, off)?;
         }
         if config.announce {
             announce(name);
@@ -263,14 +264,21 @@ async fn add_address(
         .map_err(|e| refused(format!("add the address {net} to {name}"), e))
 }
 
-/// `net.ipv6.conf.NAME.disable_ipv6=1`. `/proc/sys/net` shows the namespace of the *thread* that looks.
-fn disable_ipv6(name: &IfName) -> Result<(), SysError> {
+/// `net.ipv6.conf.NAME.disable_ipv6`. `/proc/sys/net` shows the namespace of the *thread* that looks.
+fn disable_ipv6(name: &IfName, off: bool) -> Result<(), SysError> {
     let path = format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6");
-    match fs::write(&path, "1") {
+    let wanted = if off { "1" } else { "0" };
+    match fs::read_to_string(&path) {
         // A kernel without IPv6 has it off already.
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other.map_err(|e| SysError::io(format!("switch IPv6 off on {name} ({path})"), e)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // As a rule; `/proc/sys` may be read-only.
+        Ok(now) if now.trim() == wanted => return Ok(()),
+        Ok(_) | Err(_) => {}
     }
+    fs::write(&path, wanted).map_err(|e| {
+        let verb = if off { "off" } else { "on" };
+        SysError::io(format!("switch IPv6 {verb} on {name} ({path})"), e)
+    })
 }
 
 /// Lets the kernel send a gratuitous ARP (RFC 5227, 3) and an unsolicited neighbour advertisement

@@ -99,7 +99,7 @@ fn another_namespace_at_the_place_is_not_entered() {
     let stage = Stage::new();
     let (_listener, port) = listener(V4);
     let mut home = home();
-    home.netns.ino += 1;
+    home.netns.as_mut().unwrap().ino += 1;
     let binding = Binding::parse(&format!("127.0.0.1::{port}")).unwrap()[0];
     let published = stage.proxies.publish(&binding, &home, &[V4]);
     let (port, _service) = published.unwrap();
