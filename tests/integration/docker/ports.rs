@@ -63,7 +63,9 @@ fn datagrams_are_echoed() {
     let docker = Docker::start(&lab);
     docker.create("lan", &["--subnet=198.18.7.0/24"]);
     let echo = docker.container("echo", "lan", &["-p", "5300:5353/udp"]);
-    let server = echo.run(|| UdpSocket::bind("0.0.0.0:5353")).must("a server");
+    let server = echo
+        .run(|| UdpSocket::bind("0.0.0.0:5353"))
+        .must("a server");
     server.set_read_timeout(Some(SOON)).must("a timeout");
     let socket = lab.host().run(|| UdpSocket::bind("127.0.0.1:0"));
     let socket = socket.must("the host's namespace").must("a socket");

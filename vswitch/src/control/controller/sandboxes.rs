@@ -11,8 +11,8 @@ use crate::{
         endpoint::{End, Endpoint},
         kernel::Kernel,
         name::{self, ObjectId, resolve},
-        sandbox::{self, Place, Sandbox, SandboxRef},
         network::is_predefined,
+        sandbox::{self, Place, Sandbox, SandboxRef},
         services::Home,
         stamp,
         view::{
