@@ -120,8 +120,9 @@ impl Lab {
     fn wait_ready(&self) {
         let ready = within(SOON, || UnixStream::connect(self.socket()).ok());
         assert!(ready.is_some(), "no daemon at {}", self.socket().display());
-        // Answering, not only listening.
-        self.cli(&["status"]).done();
+        // Answering, not only listening: and a program that a killed daemon was about to start listens for a moment more.
+        let answers = within(SOON, || (self.cli(&["status"]).status == 0).then_some(()));
+        assert!(answers.is_some(), "the daemon does not answer");
     }
 
     /// The control socket.

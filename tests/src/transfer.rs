@@ -46,37 +46,38 @@ pub fn stream(writer: TcpStream, reader: TcpStream, bytes: u64, what: &str) {
     assert_eq!(outcome, (Ok(()), Ok(bytes)), "{what}");
 }
 
-/// Sends into one end of a connection until `enough` and checks each byte at the other, which may take its time.
+/// Sends into one end of a connection until `enough` and checks each byte that arrives at the other, which may be cut
+/// off at any time. How many arrived.
 ///
 /// # Panics
-/// When a byte is wrong, missing or too many, or the connection breaks.
-pub fn until(enough: &AtomicBool, writer: TcpStream, reader: TcpStream) {
-    writer.set_write_timeout(Some(STALL)).must("a timeout");
-    reader.set_read_timeout(Some(STALL)).must("a timeout");
-    let (sent, received) = thread::scope(|scope| {
-        let sender = scope.spawn(|| send_until(enough, writer));
-        let received = receive(reader);
-        (
-            sender.join().unwrap_or_else(|_| Err("panicked".to_owned())),
-            received,
-        )
-    });
-    assert_eq!(sent, received);
-}
-
-fn send_until(enough: &AtomicBool, mut writer: TcpStream) -> Result<u64, String> {
-    let mut pattern = Pattern::new(SEED);
-    let mut room = vec![0; 1 << 16];
-    let mut sent = 0;
-    while !enough.load(Ordering::Relaxed) {
-        pattern.fill(&mut room);
-        writer
-            .write_all(&room)
-            .map_err(|e| format!("after {sent} bytes: {e}"))?;
-        sent += room.len() as u64;
-    }
-    (writer.shutdown(Shutdown::Write)).map_err(|e| format!("at the end: {e}"))?;
-    Ok(sent)
+/// When a byte is wrong.
+pub fn until(enough: &AtomicBool, mut writer: TcpStream, mut reader: TcpStream) -> u64 {
+    const LOOK: Option<Duration> = Some(Duration::from_millis(50));
+    writer.set_write_timeout(LOOK).must("a timeout");
+    reader.set_read_timeout(LOOK).must("a timeout");
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut pattern, mut room) = (Pattern::new(SEED), vec![0; 1 << 16]);
+            let mut waiting = 0..0;
+            while !enough.load(Ordering::Relaxed) {
+                if waiting.is_empty() {
+                    pattern.fill(&mut room);
+                    waiting = 0..room.len();
+                }
+                // Nothing goes out while there is no way.
+                waiting.start += writer.write(&room[waiting.clone()]).unwrap_or(0);
+            }
+        });
+        let (mut pattern, mut room) = (Pattern::new(SEED), vec![0; 1 << 16]);
+        let mut received = 0;
+        while !enough.load(Ordering::Relaxed) {
+            let length = reader.read(&mut room).unwrap_or(0);
+            let wrong = pattern.check(&room[..length]);
+            assert_eq!(wrong, Ok(()), "behind byte {received}");
+            received += length as u64;
+        }
+        received
+    })
 }
 
 /// A seed is as good as another; this one is not 0.

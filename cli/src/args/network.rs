@@ -151,7 +151,7 @@ pub(crate) struct Connect {
     pub(crate) ifname: Option<String>,
 
     /// A further name on this network; repeat it for more
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, visible_alias = "network-alias", value_name = "NAME")]
     pub(crate) alias: Vec<String>,
 
     /// Publish a port of the sandbox on the host: [IP:]HOST:CONTAINER[/tcp|udp], ranges too

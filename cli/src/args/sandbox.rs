@@ -41,7 +41,8 @@ Examples:
 
 /// Run a command inside a sandbox, and end with its status
 ///
-/// Only the network is the sandbox's: files, processes and the user are those of the caller. Needs
+/// The network is the sandbox's; files, processes and the user are those of the caller. In a sandbox of
+/// ours the command finds its own /etc/resolv.conf, /etc/hosts and /etc/hostname, as with `run`. Needs
 /// CAP_SYS_ADMIN.
 #[derive(Debug, Args)]
 #[command(after_help = EXEC_EXAMPLES)]

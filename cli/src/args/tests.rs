@@ -96,7 +96,7 @@ fn what_is_missing_is_named() {
         (&["network", "create"][..], "<NAME>"),
         (&["network", "rm"], "<NETWORK>"),
         (&["sandbox", "exec", "a"], "<CMD>"),
-        (&["run", "--", "true"], "--network"),
+        (&["run"], "<CMD>"),
         (&["peer", "add", "n"], "<IP>"),
         (&["peer", "ls"], "<NETWORK>"),
         (&["man"], "<DIR>"),

@@ -10,6 +10,7 @@
 
 mod daemon;
 mod demo;
+mod etc;
 mod fdb;
 mod monitor;
 mod network;

@@ -30,7 +30,7 @@ use tokio::{
     signal::unix::{self, SignalKind},
     time::{Instant, sleep_until},
 };
-use vswitch::sys::{Netns, spawn_in};
+use vswitch::sys::{Netns, Surroundings, spawn_among};
 
 /// From SIGTERM to SIGKILL; Docker's default.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
@@ -92,11 +92,16 @@ pub(crate) fn ended_by(signal: Signal) -> ExitCode {
 }
 
 /// Starts `words` inside `netns`. When there is no such program, says so and gives the status for it.
-pub(crate) fn start(netns: &Netns, words: &[OsString]) -> anyhow::Result<Result<Child, ExitCode>> {
+pub(crate) fn start(
+    netns: &Netns,
+    surroundings: &Surroundings,
+    words: &[OsString],
+) -> anyhow::Result<Result<Child, ExitCode>> {
     let Some((program, arguments)) = words.split_first() else {
         anyhow::bail!("no command: write it after `--`");
     };
-    let error = match spawn_in(netns, Command::new(program).args(arguments)) {
+    let mut command = Command::new(program);
+    let error = match spawn_among(netns, surroundings, command.args(arguments)) {
         Ok(child) => return Ok(Ok(child)),
         Err(error) => error,
     };

@@ -1,7 +1,7 @@
 //! `vswitch sandbox ...`.
 
 use super::{
-    Context, block_on, done, each, no_json,
+    Context, block_on, done, each, etc, no_json,
     process::{self, Stop},
     warn,
 };
@@ -23,7 +23,7 @@ use vswitch::{
         types::{SandboxKind, SandboxSummary},
     },
     control::sandbox::SandboxRef,
-    sys::Netns,
+    sys::{Netns, Surroundings},
 };
 
 /// Carries out one of the commands.
@@ -102,21 +102,20 @@ pub(crate) async fn rm(context: &Context, sandboxes: &[String], force: bool) -> 
 
 /// `sandbox exec`: ends with the command's status.
 async fn exec(global: &Global, args: &Exec) -> anyhow::Result<ExitCode> {
-    let path = match SandboxRef::parse(&args.sandbox)? {
+    let (path, surroundings) = match SandboxRef::parse(&args.sandbox)? {
         // Only the daemon knows where its sandboxes are ...
         SandboxRef::Name(name) => {
-            Client::connect(&global.socket)
-                .await?
-                .sandbox(&name)
-                .await?
-                .path
+            let client = Client::connect(&global.socket).await?;
+            let sandbox = client.sandbox(&name).await?;
+            let surroundings = etc::surroundings(&sandbox);
+            (sandbox.path, surroundings)
         }
         // ... and a namespace of somebody else needs no daemon.
-        SandboxRef::Place(place) => place.path(),
+        SandboxRef::Place(place) => (place.path(), Surroundings::default()),
     };
     let netns = Netns::open(&path)?;
     let mut stop = Stop::install().context("cannot watch for signals")?;
-    let mut child = match process::start(&netns, &args.command)? {
+    let mut child = match process::start(&netns, &surroundings, &args.command)? {
         Ok(child) => child,
         Err(status) => return Ok(status),
     };

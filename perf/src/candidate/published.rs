@@ -134,7 +134,7 @@ impl Container {
         let netns = &self.container.netns;
         let home = Home {
             place: SandboxPlace::Path(path_of(netns)),
-            netns: netns.id()?,
+            netns: Some(netns.id()?),
         };
         let addresses = [IpAddr::V4(self.container.place.address())];
         let publish = || proxies.publish(&binding, &home, &addresses);

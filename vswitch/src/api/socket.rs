@@ -13,10 +13,13 @@ use std::{
         net::UnixListener,
     },
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
-use rustix::fs::FlockOperation;
 use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::control::store::{self, LINGER};
 
 /// Bytes that fit `sun_path` (unix(7)), with room for the suffix of the temporary name.
 const MAX_PATH: usize = 107 - SUFFIX.len();
@@ -211,7 +214,7 @@ impl<'a> Place<'a> {
     fn lock(&self) -> Result<File, SocketError> {
         let directory = &self.directory;
         let opened = File::open(directory).map_err(self.failed("open the directory", directory))?;
-        match rustix::fs::flock(&opened, FlockOperation::NonBlockingLockExclusive) {
+        match store::lock(&opened) {
             Ok(()) => Ok(opened),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(SocketError::DirectoryInUse {
                 directory: directory.clone(),
@@ -220,8 +223,23 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Refuses when a daemon answers at the path, or when it is not a socket at all.
+    /// Refuses when a daemon answers at the path, or when it is not a socket at all. A program that a killed daemon was
+    /// about to start has its socket for a moment more.
     fn refuse_live(&self) -> Result<(), SocketError> {
+        let until = Instant::now() + LINGER;
+        loop {
+            match self.look() {
+                Err(SocketError::InUse { pid: Some(pid), .. })
+                    if is_gone(pid) && Instant::now() < until =>
+                {
+                    thread::sleep(Duration::from_millis(10));
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn look(&self) -> Result<(), SocketError> {
         let (path, option) = (self.path, self.option);
         let failed = |source| self.failed("look at", path)(source);
         match fs::symlink_metadata(path) {
@@ -259,6 +277,12 @@ impl<'a> Place<'a> {
             Err(error) => Err(failed(error)),
         }
     }
+}
+
+/// Whether the process has ended.
+fn is_gone(pid: i32) -> bool {
+    let pid = rustix::process::Pid::from_raw(pid);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -15,6 +15,8 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
 };
 
 use rustix::fs::{FlockOperation, flock};
@@ -23,6 +25,9 @@ use super::ControlError;
 
 /// First word of a state file; the second is the version of its form.
 const MAGIC: &str = "vswitch-state 1";
+
+/// How long what a killed daemon held may be held on.
+pub(crate) const LINGER: Duration = Duration::from_secs(1);
 
 const NEWEST: &str = "state";
 const PREVIOUS: &str = "state.previous";
@@ -66,7 +71,7 @@ impl Store {
             .write(true)
             .open(directory.join("lock"))
             .map_err(|error| refused("write there", &error))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
+        self::lock(&lock).map_err(|error| {
             if error == rustix::io::Errno::WOULDBLOCK {
                 ControlError::conflict(format!(
                     "state directory {}: another daemon uses it; stop that one, or give another --state-dir",
@@ -160,6 +165,23 @@ impl Store {
         }
         fs::rename(path(NEXT), path(NEWEST))?;
         File::open(&self.directory)?.sync_all()
+    }
+}
+
+/// Locks a file or a directory against other daemons. One that was killed while it started a program may hold its lock
+/// until that program begins, some milliseconds later: so the refusal takes a moment.
+///
+/// # Errors
+/// `WOULDBLOCK`: another daemon has it.
+pub(crate) fn lock(file: &File) -> rustix::io::Result<()> {
+    let until = Instant::now() + LINGER;
+    loop {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < until => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            done => return done,
+        }
     }
 }
 

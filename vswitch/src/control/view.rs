@@ -19,6 +19,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use vswitch_wire::MacAddr;
 
+use super::publish::Binding;
 use crate::port::PortId;
 
 /// `GET /v1/status`.
@@ -305,4 +306,13 @@ pub struct SandboxInterface {
     pub gateway: Option<IpAddr>,
     /// The network's reserved IPv6 gateway.
     pub gateway6: Option<IpAddr>,
+    /// Which of the sandbox's networks gives the default route and the first answer of DNS: the highest.
+    #[serde(default)]
+    pub gateway_priority: i32,
+    /// Further names in DNS, on this network.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Ports published on the host; those that were any free one are known by now.
+    #[serde(default)]
+    pub publish: Vec<Binding>,
 }

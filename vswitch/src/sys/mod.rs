@@ -17,7 +17,7 @@
 //! | `mmsg`, `option` | messages by the batch; options of sockets: what `udp` and `packet` share |
 //! | `caps` | capabilities, and whether the switch can work here at all |
 //! | `udp` | datagrams by the batch: UDP_SEGMENT, UDP_GRO, error queue |
-//! | `proc` | processes that start inside a namespace |
+//! | `proc` | processes that start inside a namespace, and what they find there |
 //!
 //! # Thread rule
 //!
@@ -48,7 +48,7 @@ pub use fault::PortFault;
 pub use fd::set_nonblocking;
 pub use ifname::{IfName, IfNameError};
 pub use netns::{Netns, NetnsId};
-pub use proc::spawn_in;
+pub use proc::{Surroundings, spawn_among, spawn_in};
 pub use tun::{
     TapFactory, TapLink, Tun, TunOptions, VNET_HDR_LEN, offload, set_tap_carrier, tap_link,
 };

@@ -54,7 +54,7 @@ fn a_client_says_when_a_socket_is_dead() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("v.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    let answering = std::thread::spawn(move || {
+    let answering = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         drop(stream.read(&mut [0; 10]));
         drop(stream);

@@ -11,6 +11,7 @@ use crate::{
         endpoint::{End, Endpoint},
         kernel::Kernel,
         name::{self, ObjectId, resolve},
+        network::is_predefined,
         sandbox::{self, Place, Sandbox, SandboxRef},
         services::Home,
         stamp,
@@ -81,6 +82,9 @@ impl<K: Kernel> Controller<K> {
             interface: endpoint.view(),
             gateway: pools.and_then(|pools| Some(pools.v4.as_ref()?.gateway())),
             gateway6: pools.and_then(|pools| Some(pools.v6.as_ref()?.gateway())),
+            gateway_priority: endpoint.wish.gateway_priority,
+            aliases: endpoint.wish.aliases.clone(),
+            publish: endpoint.wish.publish.clone(),
         }
     }
 
@@ -174,7 +178,14 @@ impl<K: Kernel> Controller<K> {
         connect: &Connect,
     ) -> Result<Connected, ControlError> {
         let network_id = self.network_id(network)?;
-        self.network(network)?.relay()?;
+        let known = self.network(network)?;
+        known.relay()?;
+        if let (Some(alias), true) = (connect.aliases.first(), is_predefined(&known.name)) {
+            return Err(ControlError::invalid(format!(
+                "alias {alias}: network {} has no names, as with Docker; make a network of your own for them",
+                known.name
+            )));
+        }
         self.follow_mtu(&network_id);
         let (sandbox, netns) = self.open_sandbox(&connect.sandbox)?;
         let id = ObjectId::random()?;

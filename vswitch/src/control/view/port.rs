@@ -53,14 +53,14 @@ pub struct Traffic {
 pub struct PortInfo {
     /// Number of the port.
     pub id: PortId,
-    /// `SANDBOX/IFNAME`, `NETWORK/vxlanVNI` of a tunnel, or the parent of macvlan networks (`eth0`, `eth0.10`); as good as
+    /// `SANDBOX/IFNAME`, `NETWORK/vxlanVNI` of a tunnel, `NETWORK/gateway`, or the parent of macvlan networks (`eth0`, `eth0.10`); as good as
     /// the number wherever a port is to be named.
     pub name: String,
     /// Name of the network; of an uplink, of all networks on it, with commas between.
     pub network: String,
     /// Name of the sandbox; none of a tunnel or an uplink.
     pub sandbox: Option<String>,
-    /// `tap`, `vxlan` or `packet`.
+    /// `tap`, `vxlan`, `packet`, or `gateway` for one that the switch itself holds.
     pub kind: String,
     /// State of the link.
     pub state: LinkState,

@@ -1,4 +1,5 @@
-//! The texts of `/etc/resolv.conf`, `/etc/hosts` and `/etc/hostname` of a sandbox, and what the host's resolv.conf says.
+//! The texts of `/etc/resolv.conf`, `/etc/hosts`, `/etc/hostname` and `/etc/nsswitch.conf` of a sandbox, and what the
+//! host's resolv.conf says.
 //!
 //! resolv.conf(5), as Docker makes it for user-defined networks: only our nameserver, the host's search list and options,
 //! and `ndots:0`, so that a single label is asked for as it stands. Pure.
@@ -82,6 +83,22 @@ pub fn hosts(name: &str, addresses: &[IpAddr]) -> String {
     text
 }
 
+/// `/etc/nsswitch.conf` of a sandbox, from the host's: hosts are looked for in `/etc/hosts` and then by DNS, and nowhere
+/// else. What else there is (`resolve`, `mdns`, `libvirt`) asks a daemon of the host by a socket in the file system,
+/// which knows nothing of the sandbox. None where the host's does that already.
+pub fn nsswitch(host_conf: &str) -> Option<String> {
+    const HOSTS: &str = "hosts:";
+    const OURS: &str = "hosts: files dns";
+    let is_hosts = |line: &str| line.trim_start().starts_with(HOSTS);
+    let lines: Vec<&str> = host_conf
+        .lines()
+        .map(|line| if is_hosts(line) { OURS } else { line })
+        .collect();
+    let same = (host_conf.lines().filter(|line| is_hosts(line)))
+        .all(|line| line.split_whitespace().eq(OURS.split_whitespace()));
+    (!same).then(|| lines.join("\n") + "\n")
+}
+
 /// `/etc/hostname` of a sandbox.
 pub fn hostname(name: &str) -> String {
     format!("{name}\n")
@@ -156,5 +173,18 @@ mod tests {
         }
         assert_eq!(hosts("a b", &addresses), hosts("a\nb", &[]));
         assert_eq!(hostname("web"), "web\n");
+    }
+
+    #[test]
+    fn hosts_are_looked_for_by_dns_alone() {
+        let conf =
+            "passwd: files\n hosts:\tfiles resolve [!UNAVAIL=return] dns\nservices: db files\n";
+        assert_eq!(
+            nsswitch(conf).as_deref(),
+            Some("passwd: files\nhosts: files dns\nservices: db files\n")
+        );
+        for fine in ["hosts:   files  dns\n", "passwd: files\n", ""] {
+            assert_eq!(nsswitch(fine), None, "{fine}");
+        }
     }
 }
