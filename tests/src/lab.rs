@@ -15,6 +15,7 @@ use crate::{
     Must, Output, Sandbox,
     daemon::{self, Log, program, start_daemon},
     deadline::{SOON, within},
+    etc::Etc,
     guard::Guard,
     leftovers,
     procfs::Process,
@@ -40,6 +41,8 @@ pub struct Setup {
     pub alone: bool,
     /// The namespace to run in, with what is in it already; a fresh one when absent.
     pub site: Option<Arc<Netns>>,
+    /// What the daemon finds in `/etc/resolv.conf`; the machine's when absent.
+    pub resolv_conf: Option<String>,
 }
 
 /// A host with a running daemon.
@@ -54,6 +57,8 @@ pub struct Lab {
     setup: Setup,
     log: Log,
     sandboxes: Mutex<Vec<Sandbox>>,
+    /// The daemon's own `/etc/resolv.conf`.
+    etc: Option<Etc>,
     /// Given back last.
     _guard: Option<Guard>,
 }
@@ -88,7 +93,9 @@ impl Lab {
         let furniture = leftovers::links(&host);
         let dir = (tempfile::Builder::new().prefix("vswitch-lab-").tempdir()).must("directory");
         let log = Log::default();
-        let daemon = start_daemon(&host, &mut daemon_command(dir.path(), setup), &log);
+        let etc = (setup.resolv_conf.as_ref()).map(|text| Etc::prepare(dir.path(), text));
+        let mut command = daemon_command(dir.path(), setup, etc.as_ref());
+        let daemon = start_daemon(&host, &mut command, &log);
         let lab = Self {
             host,
             furniture,
@@ -97,6 +104,7 @@ impl Lab {
             setup: setup.clone(),
             log,
             sandboxes: Mutex::default(),
+            etc,
             _guard: guard,
         };
         lab.wait_ready();
@@ -208,6 +216,15 @@ impl Lab {
         line
     }
 
+    /// Changes what the daemon finds in `/etc/resolv.conf`, where it has one of its own.
+    ///
+    /// # Panics
+    /// When it has none.
+    #[track_caller]
+    pub fn set_resolv_conf(&self, text: &str) {
+        self.etc.as_ref().must("a file of its own").write(text);
+    }
+
     /// Asserts that all is as in `before`, a [fingerprint](Self::fingerprint).
     ///
     /// # Panics
@@ -268,7 +285,7 @@ impl Lab {
 
     /// Starts the daemon again after it has ended.
     pub fn restart(&mut self) {
-        let mut command = daemon_command(self.dir.path(), &self.setup);
+        let mut command = daemon_command(self.dir.path(), &self.setup, self.etc.as_ref());
         self.daemon = start_daemon(&self.host, &mut command, &self.log);
         self.wait_ready();
     }
@@ -313,6 +330,7 @@ impl Lab {
         assert!(!log.contains(" ERROR "), "the daemon logged an error");
         let sandboxes = self.sandboxes.get_mut();
         let sandboxes = std::mem::take(sandboxes.unwrap_or_else(PoisonError::into_inner));
+        drop(self.etc.take());
         let mut left = Vec::new();
         let clean = within(SOON, || {
             left = leftovers::find(self.dir.path(), &self.host, &self.furniture, &sandboxes);
@@ -328,6 +346,7 @@ impl Lab {
             let _status = self.daemon.wait();
         }
         leftovers::remove(self.dir.path());
+        drop(self.etc.take());
     }
 }
 
@@ -352,8 +371,8 @@ impl Drop for Lab {
     }
 }
 
-fn daemon_command(dir: &Path, setup: &Setup) -> Command {
-    let mut command = Command::new(program());
+fn daemon_command(dir: &Path, setup: &Setup, etc: Option<&Etc>) -> Command {
+    let mut command = etc.map_or_else(|| Command::new(program()), Etc::command);
     command
         .args(["daemon", "--socket"])
         .arg(dir.join("vswitch.sock"))

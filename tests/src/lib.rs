@@ -5,6 +5,7 @@
 //!   a test in itself (see [`lab`]).
 //! - [`Hosts`] are several labs, on an [`Underlay`] that is a wire or bad on purpose; [`KernelVtep`] is what
 //!   they are compared with, and [`Capture`] what a decoder says of their packets.
+//! - [`Outside`] is what a host's uplink leads to, with a DNS server [`Upstream`]; [`dig`](mod@dig) asks for names.
 //! - [`Lan`] is a physical network with a host whose card macvlan networks have as their parent;
 //!   [`kernel_macvlan`] is what they are compared with, frame by frame by an [`Observer`].
 //! - Nothing sleeps in the hope that something has happened: [`eventually`] asks until it has, and
@@ -18,6 +19,8 @@ pub mod capture;
 pub mod cli;
 pub mod daemon;
 pub mod deadline;
+pub mod dig;
+mod etc;
 pub mod frames;
 pub mod guard;
 pub mod hostile;
@@ -33,6 +36,7 @@ pub mod lan;
 mod leftovers;
 pub mod monitor;
 pub mod observer;
+pub mod outside;
 pub mod pattern;
 pub mod peers;
 pub mod procfs;
@@ -42,6 +46,7 @@ mod tcpdump;
 pub mod transfer;
 pub mod udp;
 pub mod underlay;
+pub mod upstream;
 mod world;
 
 pub use capture::Capture;
@@ -53,6 +58,8 @@ pub use lab::{Lab, Setup};
 pub use lan::Lan;
 pub use monitor::Monitor;
 pub use observer::Observer;
+pub use outside::Outside;
 pub use sandbox::{Nic, Sandbox};
 pub use sniffer::Sniffer;
 pub use underlay::Underlay;
+pub use upstream::Upstream;

@@ -111,7 +111,6 @@ fn what_is_missing_is_named() {
 fn what_is_not_built_is_not_offered() {
     for words in [
         &["daemon", "--docker-plugin", "x"][..],
-        &["network", "connect", "n", "s", "--publish", "80:80"],
         &["port", "set"],
         &["trace"],
     ] {
