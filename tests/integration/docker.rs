@@ -5,6 +5,7 @@ mod containers;
 mod foreign;
 mod networks;
 mod ports;
+mod restarts;
 
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ use vswitch_tests::{
 fn lab() -> Lab {
     Lab::start_with(&Setup {
         docker: true,
+        keeps: true,
         ..Setup::default()
     })
 }

@@ -77,14 +77,16 @@ impl Docker {
             log,
             options,
         };
-        docker.wait_ready();
+        docker.wait_ready(SOON);
         docker.import(&image::archive());
         docker
     }
 
-    fn wait_ready(&self) {
+    fn wait_ready(&self, patience: Duration) {
         // What it says as long as it is not there is of no interest.
-        let ready = within(SOON, || (self.run(&["version"]).status == 0).then_some(()));
+        let ready = within(patience, || {
+            (self.run(&["version"]).status == 0).then_some(())
+        });
         assert!(ready.is_some(), "no engine:\n{}", self.log.text());
     }
 
@@ -241,23 +243,40 @@ impl Docker {
         within(END, || self.engine.try_wait().ok().flatten()).must("the engine's end on SIGTERM")
     }
 
-    /// Kills the engine, which can do nothing about it. Its containers live.
+    /// Kills the engine, which can do nothing about it, and its containerd, which would be a service of its own on a real
+    /// host. Their containers live.
     ///
     /// # Panics
     /// When it cannot be killed.
     pub fn kill(&mut self) {
         self.engine.kill().must("kill the engine");
         self.engine.wait().must("wait for the engine");
+        let containerd = self.dir.path().join("exec/containerd/containerd.pid");
+        let containerd = fs::read_to_string(containerd).must("containerd");
+        kill(containerd.trim());
+        let gone = || {
+            (!Path::new("/proc")
+                .join(containerd.trim())
+                .join("exe")
+                .exists())
+            .then_some(())
+        };
+        within(SOON, gone).must("the end of containerd");
         // It would refuse to start while it believes that another one lives.
         let _removed = fs::remove_file(self.dir.path().join("pid"));
     }
 
     /// Starts the engine again after it has ended.
     pub fn restart(&mut self) {
+        self.restart_within(SOON);
+    }
+
+    /// Starts the engine again, which may take so long.
+    pub fn restart_within(&mut self, patience: Duration) {
         let dir = self.dir.path();
         let mut command = engine_command(&self.mounts, &self.socket, dir, &self.options);
         self.engine = start_daemon(&self.host, &mut command, &self.log);
-        self.wait_ready();
+        self.wait_ready(patience);
     }
 
     /// Removes all containers and networks, ends the engine, and tests that nothing is left.
@@ -371,6 +390,11 @@ fn contained(dir: &Path) -> Vec<String> {
     found
 }
 
+fn kill(pid: &str) {
+    // Whoever waits for it finds out that it has ended already.
+    let _killed = Command::new("kill").args(["-9", pid]).status();
+}
+
 /// Ends what is left of an engine, whatever state it is in.
 fn take_away(dir: &Path) {
     let mut left = procfs::with_argument(&dir.to_string_lossy());
@@ -378,7 +402,7 @@ fn take_away(dir: &Path) {
     left.extend(contained(dir));
     for process in &left {
         let pid = process.split(' ').next().unwrap_or_default();
-        let _killed = Command::new("kill").args(["-9", pid]).status();
+        kill(pid);
     }
     let gone = within(SOON, || processes(dir).is_empty().then_some(()));
     if gone.is_none() {
