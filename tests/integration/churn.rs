@@ -86,9 +86,9 @@ fn nothing_is_left(lab: &Lab, descriptors: usize) {
         // A visitor of before may have been counted who is gone now; a leak would be hundreds.
         (daemon.descriptors() <= descriptors).then_some(())
     });
-    // Main, two workers, upkeep, the watch on links, two of the runtime; its threads for what blocks end after 10 s.
+    // Main, two workers, upkeep, the watch on links, two of each runtime; their threads for what blocks end after 10 s.
     eventually(Duration::from_secs(30), "the threads end", || {
-        (daemon.threads() <= 7).then_some(())
+        (daemon.threads() <= 9).then_some(())
     });
     let pins = lab.dir().join("netns");
     let mut names: Vec<_> = (fs::read_dir(&pins).must("the pins").flatten())

@@ -5,6 +5,7 @@ mod containers;
 mod foreign;
 mod networks;
 mod ports;
+mod readme;
 mod restarts;
 
 use serde_json::{Value, json};

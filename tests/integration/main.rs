@@ -13,6 +13,7 @@ mod idle;
 mod isolation;
 mod lifecycle;
 mod macvlan;
+mod names;
 mod overlay;
 mod published;
 mod readme;

@@ -10,7 +10,7 @@ use std::{
     thread,
     time::Duration,
 };
-use vswitch::sys::netlink;
+use vswitch::{control::store::Store, sys::netlink};
 use vswitch_tests::{
     Lab, Must as _, Sandbox, Setup, daemon, deadline::measure_for, icmp, pattern::Pattern, transfer,
 };
@@ -220,4 +220,52 @@ fn no_address_is_lost(lab: &Lab) {
             .done();
     }
     lab.refuses(&["network", "connect", "lan", "n3"], &["no address left"]);
+}
+
+#[test]
+fn a_state_file_damaged_at_any_byte_gives_the_old_state_or_the_new_one() {
+    let mut lab = keeping();
+    lab.network("lan", &["gateway=host"]);
+    let all = lab.join_all("lan", 2);
+    lab.cli(&["network", "create", "last", "-o", "gateway=off"])
+        .done();
+    lab.kill_daemon();
+    let directory = lab.dir().join("state");
+    let read = |name: &str| fs::read(directory.join(name)).must(name);
+    let (newest, previous) = (read("state"), read("state.previous"));
+    let body = |file: &[u8]| {
+        let line = file
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .must("a first line");
+        file[line + 1..].to_vec()
+    };
+    let whole = [body(&newest), body(&previous)];
+    for byte in 0..newest.len() {
+        let mut flipped = newest.clone();
+        flipped[byte] ^= 1 << (byte % 8);
+        for damaged in [&flipped[..], &newest[..byte]] {
+            fs::write(directory.join("state"), damaged).must("write");
+            fs::write(directory.join("state.previous"), &previous).must("write");
+            let (store, found) = Store::open(&directory).must("the start succeeds");
+            drop(store);
+            let state = found.state.must("a state");
+            assert!(whole.contains(&state), "byte {byte}: {:?}", found.damage);
+            assert!(!found.damage.is_empty(), "byte {byte}: said nothing");
+        }
+    }
+    // The same through the whole daemon, here and there.
+    for byte in (0..newest.len()).step_by(newest.len() / 8) {
+        fs::write(directory.join("state"), &newest[..byte]).must("write");
+        fs::write(directory.join("state.previous"), &previous).must("write");
+        lab.restart();
+        icmp::all_pairs(&all);
+        assert_eq!(lab.cli(&["network", "inspect", "last"]).status, 1);
+        lab.kill_daemon();
+    }
+    fs::write(directory.join("state"), &newest).must("write");
+    lab.forgive("state file");
+    lab.restart();
+    lab.cli(&["network", "inspect", "last"]).done();
+    lab.finish();
 }

@@ -15,6 +15,7 @@ use crate::{
     Must, Output, Sandbox,
     daemon::{self, Log, program, start_daemon},
     deadline::{SOON, within},
+    etc::Etc,
     guard::Guard,
     leftovers,
     mounts::Mounts,
@@ -49,6 +50,8 @@ pub struct Setup {
     /// Whether the daemon is a plugin of Docker's engine, `vswitch`, in a mount namespace of the lab's own: where
     /// plugins are is fixed. The engine is a [`Docker`](crate::Docker), at [`Lab::docker_socket`].
     pub docker: bool,
+    /// What the daemon finds in `/etc/resolv.conf`; the machine's when absent.
+    pub resolv_conf: Option<String>,
 }
 
 /// A host with a running daemon.
@@ -65,6 +68,10 @@ pub struct Lab {
     setup: Setup,
     log: Log,
     sandboxes: Mutex<Vec<Sandbox>>,
+    /// What an error in the log may say, because the test has done it.
+    forgiven: Vec<&'static str>,
+    /// The daemon's own `/etc/resolv.conf`.
+    etc: Option<Etc>,
     /// Given back last.
     _guard: Option<Guard>,
 }
@@ -100,7 +107,8 @@ impl Lab {
         let dir = (tempfile::Builder::new().prefix("vswitch-lab-").tempdir()).must("directory");
         let log = Log::default();
         let mounts = setup.docker.then(|| Arc::new(Mounts::sharing(dir.path())));
-        let mut command = daemon_command(mounts.as_deref(), dir.path(), setup);
+        let etc = (setup.resolv_conf.as_ref()).map(|text| Etc::prepare(dir.path(), text));
+        let mut command = daemon_command(mounts.as_deref(), etc.as_ref(), dir.path(), setup);
         let daemon = start_daemon(&host, &mut command, &log);
         let lab = Self {
             host,
@@ -111,6 +119,8 @@ impl Lab {
             setup: setup.clone(),
             log,
             sandboxes: Mutex::default(),
+            forgiven: Vec::new(),
+            etc,
             _guard: guard,
         };
         lab.wait_ready();
@@ -243,6 +253,15 @@ impl Lab {
         line
     }
 
+    /// Changes what the daemon finds in `/etc/resolv.conf`, where it has one of its own.
+    ///
+    /// # Panics
+    /// When it has none.
+    #[track_caller]
+    pub fn set_resolv_conf(&self, text: &str) {
+        self.etc.as_ref().must("a file of its own").write(text);
+    }
+
     /// Asserts that all is as in `before`, a [fingerprint](Self::fingerprint).
     ///
     /// # Panics
@@ -301,9 +320,19 @@ impl Lab {
         self.daemon.wait().must("wait for the daemon");
     }
 
+    /// Errors in the log with these words are of the test's own making.
+    pub fn forgive(&mut self, words: &'static str) {
+        self.forgiven.push(words);
+    }
+
     /// Starts the daemon again after it has ended.
     pub fn restart(&mut self) {
-        let mut command = daemon_command(self.mounts.as_deref(), self.dir.path(), &self.setup);
+        let mut command = daemon_command(
+            self.mounts.as_deref(),
+            self.etc.as_ref(),
+            self.dir.path(),
+            &self.setup,
+        );
         self.daemon = start_daemon(&self.host, &mut command, &self.log);
         self.wait_ready();
     }
@@ -362,9 +391,15 @@ impl Lab {
         let log = self.log.text();
         assert!(status.success(), "the daemon ended with {status}");
         assert!(!log.contains("panicked at"), "the daemon panicked");
-        assert!(!log.contains(" ERROR "), "the daemon logged an error");
+        let unforeseen = |line: &&str| {
+            let mut forgiven = self.forgiven.iter();
+            line.contains(" ERROR ") && !forgiven.any(|words| line.contains(words))
+        };
+        let error = log.lines().find(unforeseen);
+        assert_eq!(error, None, "the daemon logged an error");
         let sandboxes = self.sandboxes.get_mut();
         let sandboxes = std::mem::take(sandboxes.unwrap_or_else(PoisonError::into_inner));
+        drop(self.etc.take());
         let mut left = Vec::new();
         let clean = within(SOON, || {
             left = leftovers::find(self.dir.path(), &self.host, &self.furniture, &sandboxes);
@@ -380,6 +415,7 @@ impl Lab {
             let _status = self.daemon.wait();
         }
         leftovers::remove(self.dir.path());
+        drop(self.etc.take());
     }
 }
 
@@ -404,10 +440,15 @@ impl Drop for Lab {
     }
 }
 
-fn daemon_command(mounts: Option<&Mounts>, dir: &Path, setup: &Setup) -> Command {
+fn daemon_command(
+    mounts: Option<&Mounts>,
+    etc: Option<&Etc>,
+    dir: &Path,
+    setup: &Setup,
+) -> Command {
     let mut command = match mounts {
         Some(mounts) => mounts.command(program()),
-        None => Command::new(program()),
+        None => etc.map_or_else(|| Command::new(program()), Etc::command),
     };
     command
         .args(["daemon", "--socket"])

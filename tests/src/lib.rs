@@ -5,6 +5,7 @@
 //!   a test in itself (see [`lab`]).
 //! - [`Hosts`] are several labs, on an [`Underlay`] that is a wire or bad on purpose; [`KernelVtep`] is what
 //!   they are compared with, and [`Capture`] what a decoder says of their packets.
+//! - [`Outside`] is what a host's uplink leads to, with a DNS server [`Upstream`]; [`dig`](mod@dig) asks for names.
 //! - [`Lan`] is a physical network with a host whose card macvlan networks have as their parent;
 //!   [`kernel_macvlan`] is what they are compared with, frame by frame by an [`Observer`].
 //! - [`Docker`] is Docker's own engine in a lab, with the lab's daemon as a plugin.
@@ -19,7 +20,9 @@ pub mod capture;
 pub mod cli;
 pub mod daemon;
 pub mod deadline;
+pub mod dig;
 pub mod docker;
+mod etc;
 pub mod frames;
 pub mod guard;
 pub mod hostile;
@@ -36,6 +39,7 @@ mod leftovers;
 pub mod monitor;
 pub mod mounts;
 pub mod observer;
+pub mod outside;
 pub mod pattern;
 pub mod peers;
 pub mod procfs;
@@ -45,6 +49,7 @@ mod tcpdump;
 pub mod transfer;
 pub mod udp;
 pub mod underlay;
+pub mod upstream;
 mod world;
 
 pub use capture::Capture;
@@ -57,6 +62,8 @@ pub use lab::{Lab, Setup};
 pub use lan::Lan;
 pub use monitor::Monitor;
 pub use observer::Observer;
+pub use outside::Outside;
 pub use sandbox::{Nic, Sandbox};
 pub use sniffer::Sniffer;
 pub use underlay::Underlay;
+pub use upstream::Upstream;

@@ -75,14 +75,14 @@ pub trait Services: Send + Sync + fmt::Debug + 'static {
     /// The namespace is gone, the address is taken.
     fn resolver(&self, home: &Home, sandbox: &ObjectId) -> Result<Service, ControlError>;
 
-    /// Answers DNS at addresses that the host itself has, for those on the network.
+    /// Answers DNS at addresses that the host itself has, for those in the subnets that these are of.
     ///
     /// # Errors
     /// Another server of the host has the addresses.
     fn gateway_resolver(
         &self,
         network: &ObjectId,
-        addresses: &[IpAddr],
+        addresses: &[IpNet],
     ) -> Result<Service, ControlError>;
 
     /// A host of the switch's own that holds the gateway's addresses: it answers ARP, neighbour discovery, ping and

@@ -456,7 +456,7 @@ impl Services for FakeServices {
         Ok(self.note(format!("resolver in {}", home.place.path().display())))
     }
 
-    fn gateway_resolver(&self, _: &ObjectId, at: &[IpAddr]) -> Result<Service, ControlError> {
+    fn gateway_resolver(&self, _: &ObjectId, at: &[IpNet]) -> Result<Service, ControlError> {
         Ok(self.note(format!("names at {at:?}")))
     }
 

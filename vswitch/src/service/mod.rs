@@ -84,7 +84,7 @@ impl Services for Switchboard {
     fn gateway_resolver(
         &self,
         network: &ObjectId,
-        addresses: &[IpAddr],
+        addresses: &[IpNet],
     ) -> Result<Service, ControlError> {
         self.dns.gateway_resolver(network, addresses)
     }

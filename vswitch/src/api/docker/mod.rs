@@ -22,7 +22,7 @@
 //! - It repeats a request whose reply it has not got, for half a minute, on a connection that broke even with an empty
 //!   body. Commands may be repeated; an empty body is an error.
 //! - It takes a network without a gateway for one that needs a way out by a bridge of the engine's own, unless told not
-//!   to ([`shapes::Joined::no_gateway`]).
+//!   to (`Joined::no_gateway`).
 
 mod engine;
 mod ids;

@@ -4,17 +4,19 @@
 //! its own (as `docker0` is), and the way out is the host's. On an internal or overlay network the switch itself holds
 //! them, which answers and forwards nothing.
 
-use std::collections::BTreeSet;
+use std::{cmp::Reverse, collections::BTreeSet, net::IpAddr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use vswitch_wire::MacAddr;
 
 use super::{Controller, vanished};
 use crate::{
     control::{
         ControlError,
-        attach::{Site, Tools, plug},
+        attach::{Site, Tools, gateways, plug},
         command::Connect,
         endpoint::{End, Endpoint, gateway_mac},
+        ipam::Pool,
         kernel::{DeviceSpec, Kernel},
         macvlan,
         name::ObjectId,
@@ -169,9 +171,8 @@ impl<K: Kernel> Controller<K> {
         nat: NatWish,
     ) -> Result<(), ControlError> {
         let network = self.network_name(id);
-        let addresses: Vec<_> = spec.addresses.iter().map(IpNet::addr).collect();
         let mut services = Vec::new();
-        match self.services.gateway_resolver(id, &addresses) {
+        match self.services.gateway_resolver(id, &spec.addresses) {
             Ok(service) => services.push(service),
             Err(error) => tracing::warn!(%network, %error, "no names at the gateway"),
         }
@@ -246,18 +247,13 @@ impl<K: Kernel> Controller<K> {
         if ends.is_empty() || self.restoring {
             return;
         }
-        ends.sort_by_key(|endpoint| {
-            (
-                std::cmp::Reverse(endpoint.wish.gateway_priority),
-                endpoint.port,
-            )
-        });
-        let mut wanted: Vec<(IfName, std::net::IpAddr)> = Vec::new();
+        ends.sort_by_key(|endpoint| (Reverse(endpoint.wish.gateway_priority), endpoint.port));
+        let mut wanted: Vec<(IfName, IpAddr)> = Vec::new();
         for endpoint in &ends {
             let Ok((network, relay)) = self.relay_of(&endpoint.network) else {
                 continue;
             };
-            for gateway in crate::control::attach::gateways(relay, network.internal, endpoint.end) {
+            for gateway in gateways(relay, network.internal, endpoint.end) {
                 if !wanted
                     .iter()
                     .any(|(_, known)| known.is_ipv4() == gateway.is_ipv4())
@@ -321,29 +317,27 @@ impl<K: Kernel> Controller<K> {
     }
 }
 
-fn mac_of(pools: &Pools) -> vswitch_wire::MacAddr {
+fn mac_of(pools: &Pools) -> MacAddr {
     gateway_mac(pools.v4.as_ref().and_then(|pool| match pool.gateway() {
-        std::net::IpAddr::V4(address) => Some(address),
-        std::net::IpAddr::V6(_) => None,
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
     }))
 }
 
 /// The gateway's addresses, with the prefix lengths of the subnets.
 fn addresses_of(pools: &Pools) -> Vec<IpNet> {
-    let net = |pool: &crate::control::ipam::Pool| {
-        IpNet::new(pool.gateway(), pool.subnet().prefix_len()).ok()
-    };
+    let net = |pool: &Pool| IpNet::new(pool.gateway(), pool.subnet().prefix_len()).ok();
     pools.iter().filter_map(net).collect()
 }
 
-fn first_v4(nets: &[IpNet]) -> Option<ipnet::Ipv4Net> {
+fn first_v4(nets: &[IpNet]) -> Option<Ipv4Net> {
     nets.iter().find_map(|net| match net {
         IpNet::V4(net) => Some(*net),
         IpNet::V6(_) => None,
     })
 }
 
-fn first_v6(nets: &[IpNet]) -> Option<ipnet::Ipv6Net> {
+fn first_v6(nets: &[IpNet]) -> Option<Ipv6Net> {
     nets.iter().find_map(|net| match net {
         IpNet::V6(net) => Some(*net),
         IpNet::V4(_) => None,

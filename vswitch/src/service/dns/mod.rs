@@ -45,6 +45,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use ipnet::IpNet;
 use tokio::runtime::Handle;
 
 pub use request::Transport;
@@ -102,16 +103,21 @@ impl Default for Limits {
 pub enum Who {
     /// One sandbox: the socket is inside of it.
     Sandbox(ObjectId),
-    /// All on a network, told apart by their addresses: the socket is at its gateway.
-    Network(ObjectId),
+    /// All on a network with these subnets, told apart by their addresses: the socket is at its gateway. Nobody else is
+    /// answered, so that who has a way to the host finds no open resolver there.
+    Network(ObjectId, Vec<IpNet>),
 }
 
 impl Who {
-    /// Who asks from an address.
-    fn querier(&self, peer: IpAddr) -> Querier {
+    /// Who asks from an address; none who is not served.
+    fn querier(&self, peer: IpAddr) -> Option<Querier> {
         match self {
-            Self::Sandbox(sandbox) => Querier::Sandbox(sandbox.clone()),
-            Self::Network(network) => Querier::Address(network.clone(), peer.to_canonical()),
+            Self::Sandbox(sandbox) => Some(Querier::Sandbox(sandbox.clone())),
+            Self::Network(network, subnets) => {
+                let peer = peer.to_canonical();
+                let ours = subnets.iter().any(|subnet| subnet.contains(&peer));
+                ours.then(|| Querier::Address(network.clone(), peer))
+            }
         }
     }
 }
@@ -211,7 +217,7 @@ impl Dns {
     ) -> Result<Service, ControlError> {
         let scope = match who {
             Who::Sandbox(_) => Scope::Elsewhere,
-            Who::Network(_) => Scope::Here,
+            Who::Network(..) => Scope::Here,
         };
         running::start(self, udp, tcp, who, scope)
     }
@@ -242,10 +248,11 @@ impl Dns {
     pub fn gateway_resolver(
         &self,
         network: &ObjectId,
-        addresses: &[IpAddr],
+        addresses: &[IpNet],
     ) -> Result<Service, ControlError> {
-        let (udp, tcp) = gateway_sockets(addresses, PORT)?;
-        self.serve(udp, tcp, &Who::Network(network.clone()))
+        let at: Vec<IpAddr> = addresses.iter().map(IpNet::addr).collect();
+        let (udp, tcp) = gateway_sockets(&at, PORT)?;
+        self.serve(udp, tcp, &Who::Network(network.clone(), addresses.to_vec()))
     }
 
     fn begin(&self, query: &[u8], querier: &Querier, transport: Transport) -> Begun {

@@ -41,8 +41,10 @@ pub(super) async fn serve(dns: Dns, listener: TcpListener, who: Who, open: Open)
         tokio::select! {
             accepted = hall.listener.accept() => match accepted {
                 Ok((stream, peer)) => {
+                    let Some(querier) = who.querier(peer.ip()) else {
+                        continue;
+                    };
                     guests.make_room(dns.limits().guests).await;
-                    let querier = who.querier(peer.ip());
                     guests.admit(&dns, stream, querier, peer.ip(), hall.open.clone());
                 }
                 Err(error) => {

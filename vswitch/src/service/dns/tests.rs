@@ -164,7 +164,11 @@ fn the_answer_changes_with_what_is_told() {
 
 #[test]
 fn who_asks_at_a_gateway_is_told_apart_by_address() {
-    let server = Server::of(&Who::Network(id(101)), vec![], Limits::default());
+    let server = Server::of(
+        &Who::Network(id(101), vec!["127.0.0.0/8".parse().unwrap()]),
+        vec![],
+        Limits::default(),
+    );
     // By the loopback address it is sandbox 2, which gets a second network.
     let mut told = world();
     let second = zone(

@@ -31,7 +31,9 @@ pub(super) async fn serve(dns: Dns, socket: UdpSocket, who: Who, open: Open) {
         tokio::select! {
             received = post.socket.recv_from(&mut buffer) => match received {
                 Ok((length, peer)) => {
-                    let querier = who.querier(peer.ip());
+                    let Some(querier) = who.querier(peer.ip()) else {
+                        continue;
+                    };
                     match dns.begin(&buffer[..length], &querier, Transport::UDP) {
                         Begun::Reply(reply) => post.send(&reply, peer),
                         Begun::Errand(errand) => {

@@ -41,7 +41,7 @@ fn the_host_is_the_gateway_of_a_bridge_network() {
     let device = kernel.devices().into_iter().find(|name| !name.is_empty());
     assert!(device.is_some());
     let asked = services.asked().join("\n");
-    assert!(asked.contains("names at [198.18.0.1]"), "{asked}");
+    assert!(asked.contains("names at [198.18.0.1/24]"), "{asked}");
     assert!(
         asked.contains("way out of [198.18.0.0/24] by vs-"),
         "{asked}"

@@ -280,7 +280,7 @@ fn nothing_is_forwarded_to_where_we_listen() {
     let gateway = udp[0].local_addr().unwrap();
     let server = Server::new(vec![gateway, upstream.at], Limits::default());
     let begun = Instant::now();
-    let who = Who::Network(id(101));
+    let who = Who::Network(id(101), vec!["127.0.0.0/8".parse().unwrap()]);
     let service = server.dns.serve(udp, tcp, &who).unwrap();
     assert_eq!(code(&server.ask_udp(&outside())), ResponseCode::NXDomain);
     assert!(begun.elapsed() < Limits::default().server);
