@@ -36,7 +36,10 @@ mod shapes;
 
 use std::{future::Future, io, os::unix::net::UnixListener, path::PathBuf};
 
-use self::{names::Names, routes::router};
+use self::{
+    names::{NOTED, Names},
+    routes::router,
+};
 use super::server::{Limits, serve_routes};
 use crate::control::{ControlError, Handle, name};
 
@@ -93,7 +96,7 @@ pub async fn serve(
     limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let names = Names::new(engine, handle.clone(), config.name.clone());
+    let names = Names::new(engine, handle.clone(), config.name.clone(), NOTED);
     let plugin = Plugin {
         control: handle,
         names: names.clone(),

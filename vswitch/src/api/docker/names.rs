@@ -5,10 +5,11 @@
 //! because until then the engine keeps the container locked.
 //!
 //! One more task follows the engine's events, for containers that get another name. Whenever it has found the engine, it
-//! looks at all that there is: the engine may have been gone, or we. It looks for the engine at its start, for a minute
-//! after it went, and whenever the engine asks us something; otherwise it sleeps.
+//! looks at all that there is: the engine may have been gone, or we. Endpoints that it does not know any more go: one that
+//! is killed drops them at its next start without a word. It looks for the engine at its start, for a minute after it went,
+//! and whenever the engine asks us something; otherwise it sleeps.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{Notify, Semaphore},
@@ -22,7 +23,8 @@ use super::{
 };
 use crate::control::{
     ErrorKind, Handle,
-    guest::{About, Guest},
+    guest::{About, Guest, GuestReply},
+    name::ObjectId,
 };
 
 /// Questions at once.
@@ -33,6 +35,9 @@ const PAUSES: [u64; 9] = [0, 20, 50, 100, 200, 500, 1000, 2000, 4000];
 
 /// How long to wait, in seconds, before the engine is looked for again. After the last one it has to come to us.
 const SEARCH: [u64; 6] = [1, 2, 4, 8, 16, 32];
+
+/// How long the engine may take to note an endpoint that it has asked us for.
+pub(super) const NOTED: Duration = Duration::from_secs(10);
 
 /// Digits of the ID that is a name.
 const SHORT: usize = 12;
@@ -46,16 +51,22 @@ struct Inner {
     control: Handle,
     /// The name by which the engine knows us.
     driver: String,
+    /// See [`NOTED`].
+    noted: Duration,
     places: Semaphore,
     awake: Notify,
 }
 
+/// A network of the engine's, and the endpoints that we keep on it.
+type Kept = (String, Vec<ObjectId>);
+
 impl Names {
-    pub(super) fn new(engine: Engine, control: Handle, driver: String) -> Self {
+    pub(super) fn new(engine: Engine, control: Handle, driver: String, noted: Duration) -> Self {
         Self(Arc::new(Inner {
             engine,
             control,
             driver,
+            noted,
             places: Semaphore::new(MAX_QUESTIONS),
             awake: Notify::new(),
         }))
@@ -111,28 +122,79 @@ impl Inner {
             }
         };
         tracing::debug!("following Docker's engine");
-        if let Err(error) = self.look_at_all().await {
+        let kept = self.look_at_all().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "names of Docker's networks and containers may be missing");
-        }
-        while let Some(Ok(line)) = renames.next().await {
-            if let Ok(EngineEvent { actor }) = serde_json::from_slice(&line) {
-                self.describe_container(&actor.id).await;
+            Vec::new()
+        });
+        let mut sweep = pin!(self.sweep(kept));
+        let mut swept = false;
+        loop {
+            tokio::select! {
+                line = renames.next() => match line {
+                    Some(Ok(line)) => self.renamed(&line).await,
+                    Some(Err(_)) | None => break,
+                },
+                () = &mut sweep, if !swept => swept = true,
             }
         }
         tracing::debug!("Docker's engine is gone");
         true
     }
 
+    async fn renamed(&self, line: &[u8]) {
+        if let Ok(EngineEvent { actor }) = serde_json::from_slice(line) {
+            self.describe_container(&actor.id).await;
+        }
+    }
+
     /// Everything of the engine's that is ours.
-    async fn look_at_all(&self) -> Result<(), EngineError> {
+    async fn look_at_all(&self) -> Result<Vec<Kept>, EngineError> {
+        let mut kept = Vec::new();
         for network in self.engine.networks(&self.driver).await? {
             self.rename(&network.id, network.name).await;
+            kept.push((network.id.clone(), self.kept_on(&network.id).await));
             // In the list they have no containers.
             for container in self.engine.network(&network.id).await?.containers.keys() {
                 self.describe_container(container).await;
             }
         }
-        Ok(())
+        Ok(kept)
+    }
+
+    /// The endpoints that we keep on a network.
+    async fn kept_on(&self, network: &str) -> Vec<ObjectId> {
+        let Ok(network) = id("network", network) else {
+            return Vec::new();
+        };
+        match self.control.guest(Guest::Reserved { network }).await {
+            Ok(GuestReply::Places(kept)) => kept,
+            Ok(_) | Err(_) => Vec::new(),
+        }
+    }
+
+    /// Releases those endpoints that the engine still does not know when it must.
+    async fn sweep(&self, kept: Vec<Kept>) {
+        sleep(self.noted).await;
+        for (network, kept) in kept {
+            // If it does not know the network either we do not know whom it belongs to.
+            let Ok(found) = self.engine.network(&network).await else {
+                continue;
+            };
+            let known = found.containers.values();
+            let known: Vec<_> = known
+                .filter_map(|one| id("endpoint", &one.endpoint_id).ok())
+                .collect();
+            for endpoint in kept.into_iter().filter(|kept| !known.contains(kept)) {
+                tracing::info!(
+                    network = found.name,
+                    endpoint = endpoint.short(),
+                    "Docker's engine does not know it any more"
+                );
+                if let Err(error) = self.control.guest(Guest::Release { endpoint }).await {
+                    tracing::warn!(%error, "an endpoint that Docker has forgotten does not go");
+                }
+            }
+        }
     }
 
     async fn name_network(&self, network: &str) {

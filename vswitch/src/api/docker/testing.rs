@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -12,6 +14,7 @@ use axum::{
     http::{Request, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
+use futures_util::{StreamExt, stream};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
@@ -47,7 +50,12 @@ impl Asked {
             answer
         });
         let plugin = Plugin {
-            names: Names::new(engine, control.clone(), "vswitch".to_owned()),
+            names: Names::new(
+                engine,
+                control.clone(),
+                "vswitch".to_owned(),
+                Duration::ZERO,
+            ),
             control,
             scope: Scope::Local,
         };
@@ -62,7 +70,7 @@ impl Asked {
     /// The same, as soon as it is so many.
     pub(super) async fn noted_at_least(&self, count: usize) -> Vec<Guest> {
         while self.noted.lock().unwrap().len() < count {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         self.noted()
     }
@@ -146,6 +154,11 @@ impl FakeEngine {
 async fn page(State(pages): State<Pages>, uri: Uri) -> Response {
     pages.answered.notify_one();
     match pages.known.lock().unwrap().get(uri.path()) {
+        // Events have no end.
+        Some(body) if uri.path() == "/events" => {
+            let first = stream::iter([Ok::<_, Infallible>(body.clone())]);
+            Body::from_stream(first.chain(stream::pending())).into_response()
+        }
         Some(body) => body.clone().into_response(),
         None => {
             let message = format!(r#"{{"message":"No such thing: {}"}}"#, uri.path());

@@ -12,8 +12,14 @@ const N: &str = "f731a22de4eada58d55b4a539b88ef7ee01eb4d575670f0a34284bb96ed7d3c
 const E: &str = "f2fdab3bc48b0ca0c1c402917e0603cfa6a0596b5305f3911b6c45aa0925f11b";
 const C: &str = "c215dea35190fdf18c1dbf0507fca96c6530fbb03c64a721d295a2d1b1621f57";
 
-fn done(_: &Guest) -> Result<GuestReply, ControlError> {
-    Ok(GuestReply::Done)
+fn done(guest: &Guest) -> Result<GuestReply, ControlError> {
+    Ok(match guest {
+        Guest::Reserved { .. } => GuestReply::Places(vec![
+            id("endpoint", E).unwrap(),
+            id("endpoint", &"e".repeat(64)).unwrap(),
+        ]),
+        _ => GuestReply::Done,
+    })
 }
 
 fn network(container: &str) -> serde_json::Value {
@@ -101,9 +107,17 @@ async fn an_engine_that_is_found_is_asked_for_everything_and_then_followed() {
     }});
     engine.knows("/events", format!("{event}\n"));
     let following = tokio::spawn(asked.plugin.names.clone().follow());
+    let kept = Guest::Reserved {
+        network: id("network", N).unwrap(),
+    };
     let shop = described("shop", &["al", "host-1"], 7);
-    let expected = [rename(), shop.clone(), shop];
-    assert_eq!(asked.noted_at_least(3).await, expected);
+    let expected = [rename(), kept, shop.clone(), shop];
+    let noted = asked.noted_at_least(5).await;
+    assert_eq!(noted[..4], expected);
+    // What the engine does not list has gone.
+    let endpoint = id("endpoint", &"e".repeat(64)).unwrap();
+    assert!(noted.contains(&Guest::Release { endpoint }), "{noted:?}");
+    assert_eq!(noted.len(), 5);
     following.abort();
 }
 
