@@ -2,6 +2,7 @@
 //! without netfilter.
 
 mod containers;
+mod drivers;
 mod foreign;
 mod networks;
 mod ports;
@@ -17,11 +18,16 @@ use vswitch_tests::{
 
 /// A lab whose daemon is a plugin.
 fn lab() -> Lab {
-    Lab::start_with(&Setup {
+    Lab::start_with(&plugin())
+}
+
+/// A daemon that is a plugin.
+fn plugin() -> Setup {
+    Setup {
         docker: true,
         keeps: true,
         ..Setup::default()
-    })
+    }
 }
 
 /// Asserts that there is an answer.

@@ -71,19 +71,25 @@ impl Hosts {
     /// A daemon on each of the first `count` sites, which share the machine with other tests.
     #[must_use]
     pub fn start(underlay: Underlay, count: usize) -> Self {
-        Self::launch(underlay, count, Guard::shared())
+        Self::launch(underlay, count, Guard::shared(), &Setup::default())
+    }
+
+    /// The same with daemons as wanted, but for where they are.
+    #[must_use]
+    pub fn start_with(underlay: Underlay, count: usize, setup: &Setup) -> Self {
+        Self::launch(underlay, count, Guard::shared(), setup)
     }
 
     /// The same, alone on the machine.
     #[must_use]
     pub fn alone(underlay: Underlay, count: usize) -> Self {
-        Self::launch(underlay, count, Guard::alone())
+        Self::launch(underlay, count, Guard::alone(), &Setup::default())
     }
 
-    fn launch(underlay: Underlay, count: usize, guard: Guard) -> Self {
+    fn launch(underlay: Underlay, count: usize, guard: Guard, setup: &Setup) -> Self {
         let setup = |site: &Sandbox| Setup {
             site: Some(Arc::clone(&site.netns)),
-            ..Setup::default()
+            ..setup.clone()
         };
         let sites = underlay.sites().iter().take(count);
         let labs: Vec<Lab> = sites.map(|site| Lab::launch(&setup(site), None)).collect();
