@@ -252,18 +252,16 @@ impl Docker {
         self.engine.kill().must("kill the engine");
         self.engine.wait().must("wait for the engine");
         let containerd = self.dir.path().join("exec/containerd/containerd.pid");
-        let containerd = fs::read_to_string(containerd).must("containerd");
-        kill(containerd.trim());
-        let gone = || {
-            (!Path::new("/proc")
-                .join(containerd.trim())
-                .join("exe")
-                .exists())
-            .then_some(())
-        };
+        let pid = fs::read_to_string(&containerd).must("containerd");
+        kill(pid.trim());
+        // A zombie has no program, if nobody waits for it.
+        let program = Path::new("/proc").join(pid.trim()).join("exe");
+        let gone = || fs::read_link(&program).is_err().then_some(());
         within(SOON, gone).must("the end of containerd");
-        // It would refuse to start while it believes that another one lives.
-        let _removed = fs::remove_file(self.dir.path().join("pid"));
+        // The engine would take either for one that lives.
+        for left in [containerd, self.dir.path().join("pid")] {
+            fs::remove_file(left).must("a file with the ID of a process");
+        }
     }
 
     /// Starts the engine again after it has ended.
@@ -297,6 +295,8 @@ impl Docker {
         let mut left = Vec::new();
         let clean = within(SOON, || {
             left = self.mounts.below(&dir);
+            // An engine that is killed leaves this one to the next, which leaves it, too.
+            left.retain(|mount| Path::new(mount) != dir.join("data"));
             left.extend(processes(&dir));
             left.is_empty().then_some(())
         });

@@ -18,6 +18,7 @@ mod ports;
 mod remotes;
 mod restore;
 mod sandboxes;
+mod superseded;
 mod upkeep;
 mod yielding;
 

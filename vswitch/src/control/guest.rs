@@ -39,8 +39,14 @@ pub enum Guest {
         /// The front-end's.
         id: ObjectId,
     },
-    /// Keep a place on a network.
+    /// Keep a place on a network. The front-end gives each address once at a time: another place of its own that has a
+    /// wished address was given up without a word, and goes.
     Reserve(Reserve),
+    /// Which places on a network are kept.
+    Reserved {
+        /// The network.
+        network: ObjectId,
+    },
     /// Make the device of an endpoint, in the switch's own namespace.
     Join {
         /// The endpoint.
@@ -100,6 +106,8 @@ pub enum Guest {
 pub enum GuestReply {
     /// To [`Guest::Reserve`].
     Reserved(Reserved),
+    /// To [`Guest::Reserved`].
+    Places(Vec<ObjectId>),
     /// To [`Guest::Join`].
     Joined(Joined),
     /// To [`Guest::Publish`]: what was published, free ports chosen.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Controller, vanished};
 use crate::{
     control::{
-        ControlError,
+        ControlError, ErrorKind,
         attach::{self, Site, Tools, longest_superframe_on, plug, release},
         command::{Connect, NetworkCreate},
         endpoint::{self, End, Endpoint},
@@ -38,6 +38,7 @@ impl<K: Kernel> Controller<K> {
             Guest::NetworkRename { id, name } => self.rename(&id, name)?,
             Guest::NetworkRemove { id } => self.guest_network_remove(&id)?,
             Guest::Reserve(reserve) => GuestReply::Reserved(self.reserve(&reserve)?),
+            Guest::Reserved { network } => GuestReply::Places(self.places_on(&network)),
             Guest::Join { endpoint, sandbox } => {
                 GuestReply::Joined(self.join(&endpoint, &sandbox)?)
             }
@@ -117,7 +118,13 @@ impl<K: Kernel> Controller<K> {
             mac_address: reserve.mac_address,
             ..Connect::default()
         };
-        let got = self.claim(&reserve.network, reserve.endpoint.short(), &wish)?;
+        let claim = |c: &mut Self| c.claim(&reserve.network, reserve.endpoint.short(), &wish);
+        let got = match claim(self) {
+            Err(error) if error.kind == ErrorKind::Conflict && self.supersede(reserve) => {
+                claim(self)?
+            }
+            outcome => outcome?,
+        };
         let reservation = Reservation {
             id: reserve.endpoint.clone(),
             network: reserve.network.clone(),
@@ -422,7 +429,7 @@ impl<K: Kernel> Controller<K> {
         }
     }
 
-    fn give_up(&mut self, id: &ObjectId) -> GuestReply {
+    pub(super) fn give_up(&mut self, id: &ObjectId) -> GuestReply {
         self.dormant.guests.retain(|guest| guest.id != *id);
         self.leave(id);
         if let Some(guest) = self.guests.remove(id) {

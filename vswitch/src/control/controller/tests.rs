@@ -8,6 +8,7 @@ mod macvlan;
 mod overlay;
 mod restore;
 mod shapes;
+mod superseded;
 mod upkeep;
 mod yielding;
 
