@@ -12,8 +12,11 @@
 mod args;
 mod cmd;
 mod exit;
+mod filter;
+mod list;
 mod print;
 mod table;
+mod template;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -130,6 +130,11 @@ pub(crate) fn short_id(id: &str) -> String {
     id.chars().take(12).collect()
 }
 
+/// An ID, whole or as Docker shows it.
+pub(crate) fn id(id: &str, whole: bool) -> String {
+    if whole { id.to_owned() } else { short_id(id) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,26 +28,31 @@ impl<const N: usize> Table<N> {
 
 impl<const N: usize> fmt::Display for Table<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut widths = [0; N];
-        for row in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = cell.chars().count().max(*width);
-            }
-        }
-        for (number, row) in self.rows.iter().enumerate() {
-            if number > 0 {
-                f.write_str("\n")?;
-            }
-            let mut line = String::new();
-            for (width, cell) in widths.iter().zip(row) {
-                line.push_str(cell);
-                let padding = width - cell.chars().count() + GAP;
-                line.extend(std::iter::repeat_n(' ', padding));
-            }
-            f.write_str(line.trim_end())?;
-        }
-        Ok(())
+        f.write_str(&aligned(&self.rows))
     }
+}
+
+/// Rows of cells, a line each, with the columns aligned.
+pub(crate) fn aligned(rows: &[impl AsRef<[String]>]) -> String {
+    let mut widths: Vec<usize> = Vec::new();
+    for row in rows {
+        let row = row.as_ref();
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let line = |row: &[String]| {
+        let mut line = String::new();
+        for (width, cell) in widths.iter().zip(row) {
+            line.push_str(cell);
+            let padding = width - cell.chars().count() + GAP;
+            line.extend(std::iter::repeat_n(' ', padding));
+        }
+        line.trim_end().to_owned()
+    };
+    let lines: Vec<String> = rows.iter().map(|row| line(row.as_ref())).collect();
+    lines.join("\n")
 }
 
 /// `text` without anything that a terminal would obey.

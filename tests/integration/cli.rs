@@ -1,6 +1,7 @@
 //! The command line as scripts see it: what it prints, its JSON, its exit statuses.
 
 mod exec;
+mod lists;
 
 use serde_json::Value;
 use std::{

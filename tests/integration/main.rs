@@ -14,6 +14,7 @@ mod isolation;
 mod lifecycle;
 mod macvlan;
 mod names;
+mod outward;
 mod overlay;
 mod published;
 mod readme;

@@ -114,7 +114,7 @@ fn short_id(lab: &Lab, name: &str) -> String {
 #[test]
 fn names_aliases_ids_and_addresses_of_a_network_are_known_on_it() {
     let stage = Stage::new();
-    stage.lab.subnet("lan", 1, &[]);
+    stage.lab.subnet("lan", 1, &["gateway=host"]);
     let asker = stage.join("lan", "asker", &[]);
     let web = stage.join("lan", "web", &["--alias", "www"]);
     let (v4, v6) = (web.ip4().to_string(), web.ip6().to_string());
@@ -140,7 +140,7 @@ fn names_aliases_ids_and_addresses_of_a_network_are_known_on_it() {
 #[test]
 fn a_family_that_a_station_has_not_is_an_empty_answer() {
     let stage = Stage::new();
-    stage.lab.quiet("lan", &[]);
+    stage.lab.quiet("lan", &["gateway=host"]);
     let asker = stage.join("lan", "asker", &[]);
     let web = stage.join("lan", "web", &[]);
     stage.told(&asker, &["web", "A"], &[&web.ip4().to_string()]);
@@ -152,7 +152,7 @@ fn a_family_that_a_station_has_not_is_an_empty_answer() {
 fn only_what_is_on_a_shared_network_is_known() {
     let stage = Stage::new();
     for (number, name) in (1..).zip(["front", "back", "other"]) {
-        stage.lab.subnet(name, number, &[]);
+        stage.lab.subnet(name, number, &["gateway=host"]);
     }
     let asker = stage.join("front", "asker", &[]);
     stage.lab.connect("back", "asker", &[]);
@@ -182,7 +182,7 @@ fn only_what_is_on_a_shared_network_is_known() {
 fn the_first_network_that_knows_a_name_answers_alone() {
     let stage = Stage::new();
     for (number, name) in (1..).zip(["one", "two"]) {
-        stage.lab.subnet(name, number, &[]);
+        stage.lab.subnet(name, number, &["gateway=host"]);
     }
     let service = |network: &str, name: &str| stage.join(network, name, &["--alias", "svc"]);
     let (one, two) = (service("one", "a"), service("two", "b"));
@@ -201,7 +201,7 @@ fn the_first_network_that_knows_a_name_answers_alone() {
 #[test]
 fn the_addresses_of_an_alias_are_all_told_and_shuffled() {
     let stage = Stage::new();
-    stage.lab.subnet("lan", 1, &[]);
+    stage.lab.subnet("lan", 1, &["gateway=host"]);
     let asker = stage.join("lan", "asker", &[]);
     let pool: Vec<String> = ["a", "b", "c"]
         .map(|name| stage.join("lan", name, &["--alias", "pool"]))

@@ -33,7 +33,9 @@ impl Lab {
     #[track_caller]
     pub fn quiet(&self, name: &str, options: &[&str]) {
         let mut words = vec!["network", "create", name, "--subnet", "198.18.99.0/24"];
-        words.extend(["-o", "gateway=off"]);
+        if !options.iter().any(|option| option.starts_with("gateway=")) {
+            words.extend(["-o", "gateway=off"]);
+        }
         for option in options {
             words.extend(["-o", option]);
         }

@@ -6,6 +6,7 @@
 
 pub(crate) mod daemon;
 pub(crate) mod fdb;
+pub(crate) mod list;
 pub(crate) mod network;
 pub(crate) mod peer;
 pub(crate) mod port;

@@ -1,6 +1,9 @@
 //! `vswitch network ...`.
 
-use super::values::{self, Bindings, KeyValue, NamedAddress};
+use super::{
+    list::List,
+    values::{self, Bindings, KeyValue, NamedAddress},
+};
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -11,10 +14,23 @@ use vswitch_wire::MacAddr;
 pub(crate) enum Network {
     Create(Create),
     /// List networks
-    #[command(alias = "list")]
-    Ls,
+    #[command(alias = "list", after_help = LS_EXAMPLES)]
+    Ls {
+        /// Only those that it holds for: driver=, id=, label=KEY[=VALUE], name=, scope=, type=builtin|custom,
+        /// dangling=true|false. One key several times: any; labels and different keys: all
+        #[arg(short, long, value_name = "KEY=VALUE", value_parser = values::key_value)]
+        filter: Vec<KeyValue>,
+
+        /// How to show them
+        #[command(flatten)]
+        list: List,
+    },
     /// Show networks in full, as JSON in the shape of `docker network inspect`
     Inspect {
+        /// A Go template instead, such as '{{(index .IPAM.Config 0).Subnet}}'; a line for each network
+        #[arg(short, long, value_name = "TEMPLATE")]
+        format: Option<String>,
+
         /// Name, ID or unique beginning of an ID
         #[arg(required = true, value_name = "NETWORK")]
         networks: Vec<String>,
@@ -22,15 +38,38 @@ pub(crate) enum Network {
     /// Remove networks that no sandbox is connected to
     #[command(alias = "remove")]
     Rm {
+        /// One that is not there is no failure
+        #[arg(short, long)]
+        force: bool,
+
         /// Name, ID or unique beginning of an ID
         #[arg(required = true, value_name = "NETWORK")]
         networks: Vec<String>,
     },
     /// Remove all networks that no sandbox is connected to
-    Prune,
+    ///
+    /// On a terminal it asks first.
+    Prune {
+        /// Only those that it holds for: label=KEY[=VALUE], label!=KEY[=VALUE], until=24h (older than that, or than
+        /// a date)
+        #[arg(long, value_name = "KEY=VALUE", value_parser = values::key_value)]
+        filter: Vec<KeyValue>,
+
+        /// Do not ask
+        #[arg(short, long)]
+        force: bool,
+    },
     Connect(Connect),
     Disconnect(Disconnect),
 }
+
+const LS_EXAMPLES: &str = "\
+Examples:
+  vswitch network ls --filter driver=bridge --filter label=team=blue
+  vswitch network ls --filter name=^lan --format '{{.ID}} {{.Name}}'
+  vswitch network rm $(vswitch network ls -q --filter dangling=true)
+
+Fields of --format: .ID .Name .Driver .Scope .Internal .Labels .CreatedAt .Subnets .Endpoints";
 
 const CREATE_EXAMPLES: &str = "\
 Examples:
@@ -106,6 +145,10 @@ pub(crate) struct Create {
     /// No way out of the network
     #[arg(long)]
     pub(crate) internal: bool,
+
+    /// Accepted as Docker does: every sandbox may be connected to any network anyway
+    #[arg(long)]
+    pub(crate) attachable: bool,
 
     /// A note on the network, shown by `inspect`
     #[arg(long, value_name = "KEY=VALUE", value_parser = values::key_value)]

@@ -1,5 +1,6 @@
 //! `vswitch sandbox ...`.
 
+use super::list::List;
 use clap::{Args, Subcommand};
 use std::ffi::OsString;
 
@@ -12,8 +13,14 @@ pub(crate) enum Sandbox {
         name: String,
     },
     /// List sandboxes
+    ///
+    /// Fields of --format: .ID .Name .Kind .Networks .Path .CreatedAt
     #[command(alias = "list")]
-    Ls,
+    Ls {
+        /// How to show them
+        #[command(flatten)]
+        list: List,
+    },
     /// Show sandboxes in full, as JSON
     Inspect {
         /// The sandboxes' names

@@ -2,24 +2,39 @@
 
 use super::{Context, each, warn};
 use crate::{
+    args::list::List,
     args::network::{Connect, Create, Network},
     args::values::KeyValue,
-    print::{self, short_id},
-    table::Table,
+    filter::Filter,
+    list::{self, Column},
+    print::{self, id},
+    template::Format,
 };
-use clap::{CommandFactory, error::ErrorKind};
+use anyhow::Context as _;
+use clap::CommandFactory;
 use serde_json::json;
-use std::collections::BTreeMap;
-use vswitch::api::types::{self, Connected, NetworkCreate, NetworkSummary};
+use std::{
+    collections::BTreeMap,
+    io::{self, IsTerminal},
+};
+use vswitch::{
+    api::{
+        Client,
+        types::{self, Connected, ErrorKind, NetworkCreate, NetworkSummary, Pruned},
+    },
+    control::network::is_predefined,
+};
 
 /// Carries out one of the commands.
 pub(crate) async fn run(context: &Context, command: Network) -> anyhow::Result<()> {
     match command {
         Network::Create(args) => create(context, args).await,
-        Network::Ls => ls(context).await,
-        Network::Inspect { networks } => inspect(context, &networks).await,
-        Network::Rm { networks } => rm(context, &networks).await,
-        Network::Prune => prune(context).await,
+        Network::Ls { filter, list } => ls(context, &filter, &list).await,
+        Network::Inspect { format, networks } => {
+            inspect(context, format.as_deref(), &networks).await
+        }
+        Network::Rm { force, networks } => rm(context, &networks, force).await,
+        Network::Prune { filter, force } => prune(context, &filter, force).await,
         Network::Connect(args) => connect(context, args).await,
         Network::Disconnect(args) => {
             let reply = context
@@ -78,45 +93,113 @@ fn map(flag: &str, pairs: Vec<KeyValue>) -> Result<BTreeMap<String, String>, cla
 /// One key with two values: the person meant one of them, and we cannot know which.
 fn twice(flag: &str, key: &str) -> clap::Error {
     let text = format!("{flag} names '{key}' more than once: give it once");
-    crate::args::Cli::command().error(ErrorKind::ArgumentConflict, text)
+    crate::args::Cli::command().error(clap::error::ErrorKind::ArgumentConflict, text)
 }
+
+const COLUMNS: &[Column<NetworkSummary>] = &[
+    Column {
+        field: "ID",
+        header: "NETWORK ID",
+        shown: true,
+        text: |network, whole| id(&network.id, whole),
+    },
+    Column {
+        field: "Name",
+        header: "NAME",
+        shown: true,
+        text: |network, _| network.name.clone(),
+    },
+    Column {
+        field: "Driver",
+        header: "DRIVER",
+        shown: true,
+        text: |network, _| network.driver.clone(),
+    },
+    Column {
+        field: "Scope",
+        header: "SCOPE",
+        shown: true,
+        text: |network, _| network.scope.clone(),
+    },
+    Column {
+        field: "Internal",
+        header: "INTERNAL",
+        shown: false,
+        text: |network, _| network.internal.to_string(),
+    },
+    Column {
+        field: "Labels",
+        header: "LABELS",
+        shown: false,
+        text: |network, _| {
+            let pairs = network.labels.iter();
+            let pairs: Vec<_> = pairs.map(|(key, value)| format!("{key}={value}")).collect();
+            pairs.join(",")
+        },
+    },
+    Column {
+        field: "CreatedAt",
+        header: "CREATED AT",
+        shown: false,
+        text: |network, _| network.created.clone(),
+    },
+    Column {
+        field: "Subnets",
+        header: "SUBNETS",
+        shown: false,
+        text: |network, _| {
+            let subnets: Vec<_> = network.subnets.iter().map(ToString::to_string).collect();
+            subnets.join(",")
+        },
+    },
+    Column {
+        field: "Endpoints",
+        header: "ENDPOINTS",
+        shown: false,
+        text: |network, _| network.endpoints.to_string(),
+    },
+];
 
 /// `network ls`.
-pub(crate) async fn ls(context: &Context) -> anyhow::Result<()> {
-    let networks = context.client.networks().await?;
-    context.print.show(&networks[..], table)
+pub(crate) async fn ls(context: &Context, filter: &[KeyValue], wish: &List) -> anyhow::Result<()> {
+    let filter = Filter::of_list(filter)?;
+    let mut networks = context.client.networks().await?;
+    networks.retain(|network| filter.holds(network));
+    list::show(context.print, wish, COLUMNS, &networks)
 }
 
-fn table(networks: &[NetworkSummary]) -> String {
-    let mut table = Table::new(["NETWORK ID", "NAME", "DRIVER", "SCOPE"]);
-    for network in networks {
-        table.row([
-            short_id(&network.id),
-            network.name.clone(),
-            network.driver.clone(),
-            network.scope.clone(),
-        ]);
-    }
-    table.to_string()
-}
-
-/// `network inspect`: an array, as `docker network inspect` prints it.
-async fn inspect(context: &Context, networks: &[String]) -> anyhow::Result<()> {
+/// `network inspect`: an array, as `docker network inspect` prints it, or what the template makes of each.
+async fn inspect(
+    context: &Context,
+    format: Option<&str>,
+    networks: &[String],
+) -> anyhow::Result<()> {
+    let format = format.map(Format::parse).transpose()?;
     let (found, all) = each(networks, async |name| {
         Ok(context.client.network(name).await?)
     })
     .await;
-    print::json(&found)?;
+    match format {
+        None => print::json(&found)?,
+        Some(format) => {
+            for network in &found {
+                print::line(&format.apply(network)?)?;
+            }
+        }
+    }
     all
 }
 
 /// `network rm`: prints what was removed, as it was called.
-pub(crate) async fn rm(context: &Context, networks: &[String]) -> anyhow::Result<()> {
+pub(crate) async fn rm(context: &Context, networks: &[String], force: bool) -> anyhow::Result<()> {
     let (removed, all) = each(networks, async |name| {
-        context.client.remove_network(name).await?;
-        Ok(name.to_owned())
+        match context.client.remove_network(name).await {
+            Err(error) if force && error.kind() == Some(ErrorKind::NotFound) => Ok(None),
+            other => Ok(other.map(|()| Some(name.to_owned()))?),
+        }
     })
     .await;
+    let removed: Vec<String> = removed.into_iter().flatten().collect();
     context
         .print
         .show(&json!({ "removed": removed }), |_| removed.join("\n"))?;
@@ -124,11 +207,49 @@ pub(crate) async fn rm(context: &Context, networks: &[String]) -> anyhow::Result
 }
 
 /// `network prune`: prints what was removed.
-async fn prune(context: &Context) -> anyhow::Result<()> {
-    let pruned = context.client.prune_networks().await?;
+async fn prune(context: &Context, filter: &[KeyValue], force: bool) -> anyhow::Result<()> {
+    let filter = Filter::of_prune(filter)?;
+    if !force && io::stdin().is_terminal() && !agreed()? {
+        return Ok(());
+    }
+    let pruned = if filter.is_empty() {
+        context.client.prune_networks().await?
+    } else {
+        prune_some(&context.client, &filter).await?
+    };
     context
         .print
         .show(&pruned, |pruned| pruned.networks.join("\n"))
+}
+
+/// Removes those of the unused networks that are meant.
+async fn prune_some(client: &Client, filter: &Filter) -> anyhow::Result<Pruned> {
+    let mut networks = client.networks().await?;
+    networks.retain(|network| {
+        network.endpoints == 0 && !is_predefined(&network.name) && filter.holds(network)
+    });
+    let mut pruned = Pruned::default();
+    for network in networks {
+        match client.remove_network(&network.id).await {
+            Ok(()) => pruned.networks.push(network.name),
+            // Used or removed by somebody in the meantime, or not ours to remove.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    Some(ErrorKind::Conflict | ErrorKind::NotFound)
+                ) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(pruned)
+}
+
+/// Asks the person at the terminal.
+fn agreed() -> anyhow::Result<bool> {
+    print::to_stderr("This removes all networks that no sandbox is connected to. Continue? [y/N]");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer).context("no answer")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// `network connect`: prints the interface that the sandbox has got.

@@ -8,11 +8,12 @@ use super::{
 use crate::{
     args::{
         Global,
+        list::List,
         sandbox::{Exec, Sandbox},
     },
     exit,
-    print::{self, short_id},
-    table::Table,
+    list::{self, Column},
+    print::{self, id},
 };
 use anyhow::Context as _;
 use serde_json::json;
@@ -30,7 +31,7 @@ use vswitch::{
 pub(crate) fn dispatch(global: &Global, command: Sandbox) -> anyhow::Result<ExitCode> {
     match command {
         Sandbox::Create { name } => done(global, async |c| create(&c, &name).await),
-        Sandbox::Ls => done(global, async |c| ls(&c).await),
+        Sandbox::Ls { list } => done(global, async |c| ls(&c, &list).await),
         Sandbox::Inspect { sandboxes } => done(global, async |c| inspect(&c, &sandboxes).await),
         Sandbox::Rm { force, sandboxes } => done(global, async |c| rm(&c, &sandboxes, force).await),
         Sandbox::Exec(args) => {
@@ -46,34 +47,59 @@ pub(crate) async fn create(context: &Context, name: &str) -> anyhow::Result<()> 
     context.print.show(&created, |created| created.id.clone())
 }
 
-/// `sandbox ls`.
-async fn ls(context: &Context) -> anyhow::Result<()> {
-    let sandboxes = context.client.sandboxes().await?;
-    context.print.show(&sandboxes[..], table)
-}
-
-fn table(sandboxes: &[SandboxSummary]) -> String {
-    let mut table = Table::new(["SANDBOX ID", "NAME", "KIND", "NETWORKS", "PATH"]);
-    for sandbox in sandboxes {
-        let networks = sandbox.networks.join(",");
-        table.row([
-            short_id(&sandbox.id),
-            sandbox.name.clone(),
-            match sandbox.kind {
+const COLUMNS: &[Column<SandboxSummary>] = &[
+    Column {
+        field: "ID",
+        header: "SANDBOX ID",
+        shown: true,
+        text: |sandbox, whole| id(&sandbox.id, whole),
+    },
+    Column {
+        field: "Name",
+        header: "NAME",
+        shown: true,
+        text: |sandbox, _| sandbox.name.clone(),
+    },
+    Column {
+        field: "Kind",
+        header: "KIND",
+        shown: true,
+        text: |sandbox, _| {
+            let kind = match sandbox.kind {
                 SandboxKind::Named => "named",
                 SandboxKind::Foreign => "foreign",
                 SandboxKind::Guest => "guest",
-            }
-            .to_owned(),
-            if networks.is_empty() {
-                "-".to_owned()
-            } else {
-                networks
-            },
-            sandbox.path.display().to_string(),
-        ]);
-    }
-    table.to_string()
+            };
+            kind.to_owned()
+        },
+    },
+    Column {
+        field: "Networks",
+        header: "NETWORKS",
+        shown: true,
+        text: |sandbox, _| match sandbox.networks.join(",") {
+            none if none.is_empty() => "-".to_owned(),
+            networks => networks,
+        },
+    },
+    Column {
+        field: "Path",
+        header: "PATH",
+        shown: true,
+        text: |sandbox, _| sandbox.path.display().to_string(),
+    },
+    Column {
+        field: "CreatedAt",
+        header: "CREATED AT",
+        shown: false,
+        text: |sandbox, _| sandbox.created.clone(),
+    },
+];
+
+/// `sandbox ls`.
+async fn ls(context: &Context, wish: &List) -> anyhow::Result<()> {
+    let sandboxes = context.client.sandboxes().await?;
+    list::show(context.print, wish, COLUMNS, &sandboxes)
 }
 
 /// `sandbox inspect`.

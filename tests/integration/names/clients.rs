@@ -31,7 +31,7 @@ fn run(stage: &Stage, words: &[&str]) -> String {
 
 fn stage() -> (Stage, Sandbox) {
     let stage = Stage::new();
-    stage.lab.subnet("lan", 1, &[]);
+    stage.lab.subnet("lan", 1, &["gateway=host"]);
     let web = stage.join("lan", "web", &["--alias", "www"]);
     (stage, web)
 }

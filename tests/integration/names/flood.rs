@@ -79,7 +79,7 @@ fn flood(from: &Sandbox, server: SocketAddr) {
 #[test]
 fn ten_thousand_connections_that_say_nothing_cost_nothing() {
     let stage = Stage::with(true);
-    stage.lab.subnet("lan", 1, &[]);
+    stage.lab.subnet("lan", 1, &["gateway=host"]);
     let asker = stage.join("lan", "asker", &[]);
     let web = stage.join("lan", "web", &[]);
     let daemon = stage.lab.daemon();

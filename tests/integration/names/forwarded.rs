@@ -31,7 +31,7 @@ fn an_internal_network_never_asks_outside() {
         }
     }
     // With a way out by another network there is one.
-    stage.lab.subnet("lan", 2, &[]);
+    stage.lab.subnet("lan", 2, &["gateway=host"]);
     stage.lab.connect("lan", "asker", &[]);
     let reply = dig::dig(&asker, RESOLVER, &["www.example"]);
     assert_eq!(reply.data(), [ADDRESS.to_string()]);
@@ -41,7 +41,7 @@ fn an_internal_network_never_asks_outside() {
 #[test]
 fn many_questions_go_over_one_connection() {
     let stage = Stage::new();
-    stage.lab.subnet("lan", 1, &[]);
+    stage.lab.subnet("lan", 1, &["gateway=host"]);
     let asker = stage.join("lan", "asker", &[]);
     let web = stage.join("lan", "web", &[]);
     let (web, outside) = (web.ip4().to_string(), ADDRESS.to_string());
@@ -65,7 +65,7 @@ fn many_questions_go_over_one_connection() {
 #[test]
 fn the_next_server_is_asked_where_one_fails_and_a_new_list_counts_at_once() {
     let stage = Stage::new();
-    stage.lab.subnet("lan", 1, &[]);
+    stage.lab.subnet("lan", 1, &["gateway=host"]);
     let asker = stage.join("lan", "asker", &[]);
     let ask = || dig::dig(&asker, RESOLVER, &["www.example"]);
     assert_eq!(ask().data(), [ADDRESS.to_string()]);
@@ -85,7 +85,7 @@ fn the_next_server_is_asked_where_one_fails_and_a_new_list_counts_at_once() {
 fn what_does_not_fit_a_datagram_is_truncated_and_whole_by_tcp() {
     const MANY: u8 = 40;
     let stage = Stage::new();
-    stage.lab.quiet("lan", &[]);
+    stage.lab.quiet("lan", &["gateway=host"]);
     let asker = stage.join("lan", "asker", &[]);
     for number in 1..=MANY {
         stage.join("lan", &format!("s{number}"), &["--alias", "pool"]);

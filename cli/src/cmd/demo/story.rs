@@ -134,7 +134,7 @@ async fn dismantle(context: &Context, show: Show) -> anyhow::Result<()> {
     ))?;
     sandbox::rm(context, &SANDBOXES.map(str::to_owned), true).await?;
     show.command(&format!("vswitch network rm {NETWORK}"))?;
-    network::rm(context, &[NETWORK.to_owned()]).await?;
+    network::rm(context, &[NETWORK.to_owned()], false).await?;
     show.command("kill %1")
 }
 
