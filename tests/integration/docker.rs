@@ -4,6 +4,7 @@
 mod containers;
 mod drivers;
 mod foreign;
+mod hostile;
 mod networks;
 mod ports;
 mod readme;

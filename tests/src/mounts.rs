@@ -67,6 +67,12 @@ impl Mounts {
         command
     }
 
+    /// A path in it, as a path of the test's.
+    #[must_use]
+    pub fn path(&self, inside: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{inside}", self.holder.id()))
+    }
+
     /// Mount points in it, at or below `dir`.
     #[must_use]
     pub fn below(&self, dir: &Path) -> Vec<String> {

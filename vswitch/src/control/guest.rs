@@ -47,7 +47,8 @@ pub enum Guest {
         /// The network.
         network: ObjectId,
     },
-    /// Make the device of an endpoint, in the switch's own namespace.
+    /// Make the device of an endpoint, in the switch's own namespace. Once it is in the sandbox, or for another sandbox,
+    /// the endpoint has to leave first.
     Join {
         /// The endpoint.
         endpoint: ObjectId,

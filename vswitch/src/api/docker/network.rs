@@ -208,9 +208,15 @@ pub(super) async fn delete_endpoint(plugin: Plugin, asked: EndpointRef) -> Outco
 
 pub(super) async fn join(plugin: Plugin, asked: Join) -> Outcome<Joined> {
     id("network", &asked.network)?;
+    let sandbox = PathBuf::from(asked.sandbox);
+    if !sandbox.is_absolute() {
+        return Err(ControlError::invalid(format!(
+            "sandbox {sandbox:?}: not a path; send what Docker's engine has as SandboxKey"
+        )));
+    }
     let join = Guest::Join {
         endpoint: id("endpoint", &asked.endpoint)?,
-        sandbox: PathBuf::from(asked.sandbox),
+        sandbox,
     };
     let GuestReply::Joined(joined) = plugin.control.guest(join).await? else {
         return Err(unexpected("endpoint"));

@@ -188,9 +188,16 @@ impl<K: Kernel> Controller<K> {
             .joined
             .as_ref()
             .is_some_and(|join| join.sandbox == sandbox && join.ifname.is_none());
+        let plugged = self.port_of(endpoint).is_some();
+        if plugged && !again {
+            return Err(ControlError::conflict(format!(
+                "endpoint {}: has joined a sandbox already; it has to leave that first",
+                endpoint.short()
+            )));
+        }
         let network = guest.network.clone();
         self.follow_mtu(&network);
-        if !again || self.port_of(endpoint).is_none() {
+        if !plugged {
             self.leave(endpoint);
             let (_, netns) = self.host()?;
             self.plug_guest(endpoint, sandbox, (&netns, device.clone()), false)?;

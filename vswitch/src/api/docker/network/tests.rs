@@ -328,6 +328,11 @@ async fn wrong_values_are_named() {
     let asked = Asked::new(answers);
     for (method, body, says) in [
         (
+            "Join",
+            r#"{"NetworkID":"$N","EndpointID":"$E","SandboxKey":"x"}"#,
+            "sandbox",
+        ),
+        (
             "CreateNetwork",
             r#"{"NetworkID":"$N","IPv4Data":[{"Pool":"198.18.5.0"}]}"#,
             "198.18.5.0",

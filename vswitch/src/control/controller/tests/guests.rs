@@ -71,6 +71,11 @@ fn each_step_may_be_repeated() {
         ["198.18.0.1".parse::<std::net::IpAddr>().unwrap()]
     );
     assert_eq!(join(&mut c, 7).unwrap(), joined);
+    let elsewhere = Guest::Join {
+        endpoint: id(7),
+        sandbox: "/run/docker/netns/c2".into(),
+    };
+    assert_eq!(c.guest(elsewhere).unwrap_err().kind, ErrorKind::Conflict);
     for _ in 0..2 {
         c.guest(Guest::Leave { endpoint: id(7) }).unwrap();
     }
