@@ -244,12 +244,14 @@ fn an_uplink_opened_on_a_parent_that_is_down_works_once_it_is_up() {
     assert_works(&cable, &mut end);
 }
 
-/// Sends until told to stop; how many frames left, and how many were lost and why.
+/// Sends until told to stop, and once more after that; how many frames left, and how many were lost and why.
 fn send_on(tx: &dyn PortTx, stop: &AtomicBool) -> SendReport {
     let frame = cable::plain(&frames::unique(station(LAN), station(10)));
     let superframe = offload::tcp(20_000, 1448);
     let (mut report, mut sent) = (SendReport::default(), 0);
-    while !stop.load(Ordering::Relaxed) {
+    let mut stopped = false;
+    while !stopped {
+        stopped = stop.load(Ordering::Relaxed);
         tx.send(&[&frame, &superframe, &frame], &mut report);
         sent += 3;
     }
