@@ -231,6 +231,22 @@ pub(super) struct Site<'a> {
     pub(super) ipv6: bool,
 }
 
+impl<'a> Site<'a> {
+    /// The place on a network.
+    ///
+    /// # Errors
+    /// Invalid for networks without ports.
+    pub(super) fn of(network: &'a Network) -> Result<Self, ControlError> {
+        let relay = network.relay()?;
+        Ok(Self {
+            network: &network.name,
+            relay: relay.id,
+            reach: &relay.reach,
+            ipv6: relay.ipv6,
+        })
+    }
+}
+
 /// What is on the switch now, and how it sends.
 pub(super) type Plugged = (PortId, Weak<dyn PortTx>);
 

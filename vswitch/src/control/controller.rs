@@ -127,6 +127,9 @@ impl<K: Kernel> Controller<K> {
         controller.remove_stale_pins();
         controller.add_predefined()?;
         controller.restoring = false;
+        for sandbox in controller.sandboxes.keys() {
+            controller.settle_default(sandbox);
+        }
         controller.tell_names();
         controller.keep();
         Ok(controller)

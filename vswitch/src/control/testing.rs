@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     time::Duration,
 };
@@ -433,16 +433,25 @@ pub(crate) fn remembering(
 
 /// Services that only note what they are asked.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FakeServices(Arc<Mutex<Vec<String>>>);
+pub(crate) struct FakeServices {
+    notes: Arc<Mutex<Vec<String>>>,
+    /// Somebody else has all ports of the host.
+    ports_taken: Arc<AtomicBool>,
+}
 
 impl FakeServices {
     /// What was asked so far, and forgets it.
     pub(crate) fn asked(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
+        std::mem::take(&mut self.notes.lock().unwrap())
+    }
+
+    /// From now on every port of the host is taken.
+    pub(crate) fn refuse_to_publish(&self) {
+        self.ports_taken.store(true, Ordering::Relaxed);
     }
 
     fn note(&self, line: String) -> Service {
-        self.0.lock().unwrap().push(line);
+        self.notes.lock().unwrap().push(line);
         Service::new(())
     }
 }
@@ -476,6 +485,9 @@ impl Services for FakeServices {
         _: &Home,
         addresses: &[IpAddr],
     ) -> Result<(u16, Service), ControlError> {
+        if self.ports_taken.load(Ordering::Relaxed) {
+            return Err(ControlError::conflict(format!("{binding}: taken; wait")));
+        }
         let port = match binding.host_port {
             0 => 49_153,
             port => port,

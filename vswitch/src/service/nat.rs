@@ -1,7 +1,7 @@
 //! The way out by the kernel's NAT: a network's subnets reach what the host reaches, under the host's own addresses.
 //!
 //! This is the one service that asks the kernel for netfilter. Where there is no `nft` program, or no right to use it,
-//! that is an error that says so, and networks do without ([`way_out_available`]).
+//! that is an error that says so, and networks do without.
 //!
 //! - **Rules**: one table `inet vswitch-INTERFACE` for each way out, made in one transaction that replaces what a killed
 //!   daemon left of the same name (`ruleset`). It masquerades what comes from the subnets and leaves by another
@@ -112,14 +112,6 @@ pub fn way_out(interface: &str, subnets: &[IpNet]) -> Result<Service, ControlErr
     }
     firewall::admit(&interface)?;
     Ok(Service::new(way_out))
-}
-
-/// Whether there can be a way out: for `nat=auto`.
-///
-/// # Errors
-/// Unavailable, with the reason.
-pub fn way_out_available() -> Result<(), ControlError> {
-    program::nft(ruleset::PROBE).map(drop)
 }
 
 /// Removes the rules of interfaces that do not exist any more, which a killed daemon left. Others may be at work: what

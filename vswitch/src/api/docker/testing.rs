@@ -19,7 +19,11 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::{net::UnixListener, sync::Notify};
+use tokio::{
+    net::UnixListener,
+    sync::{Notify, watch},
+    time::timeout,
+};
 
 use super::*;
 use crate::{
@@ -33,7 +37,7 @@ type Answers = fn(&Guest) -> Result<GuestReply, ControlError>;
 /// A plugin with a control plane that notes what it is asked.
 pub(super) struct Asked {
     pub(super) plugin: Plugin,
-    noted: Arc<Mutex<Vec<Guest>>>,
+    noted: watch::Sender<Vec<Guest>>,
 }
 
 impl Asked {
@@ -42,11 +46,11 @@ impl Asked {
     }
 
     pub(super) fn with(answers: Answers, engine: Engine) -> Self {
-        let noted = Arc::new(Mutex::new(Vec::new()));
-        let notes = Arc::clone(&noted);
+        let noted = watch::Sender::new(Vec::new());
+        let notes = noted.clone();
         let control = Handle::on_guests(move |guest| {
             let answer = answers(&guest);
-            notes.lock().unwrap().push(guest);
+            notes.send_modify(|noted| noted.push(guest));
             answer
         });
         let plugin = Plugin {
@@ -64,14 +68,15 @@ impl Asked {
 
     /// What the control plane has been asked since the last time.
     pub(super) fn noted(&self) -> Vec<Guest> {
-        std::mem::take(&mut self.noted.lock().unwrap())
+        self.noted.send_replace(Vec::new())
     }
 
     /// The same, as soon as it is so many.
     pub(super) async fn noted_at_least(&self, count: usize) -> Vec<Guest> {
-        while self.noted.lock().unwrap().len() < count {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let mut notes = self.noted.subscribe();
+        let enough = notes.wait_for(|noted| noted.len() >= count);
+        let enough = timeout(Duration::from_secs(20), enough).await;
+        drop(enough.expect("so many in time").unwrap());
         self.noted()
     }
 

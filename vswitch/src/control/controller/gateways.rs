@@ -61,13 +61,22 @@ impl<K: Kernel> Controller<K> {
         }
     }
 
+    /// What endpoints are made with.
+    pub(super) fn tools(&self) -> Tools<'_, K> {
+        Tools {
+            kernel: &self.kernel,
+            switch: &self.switch,
+            underlays: &self.underlays,
+        }
+    }
+
     fn relay_of(&self, id: &ObjectId) -> Result<(&Network, &Relay), ControlError> {
         let gone = || vanished("network", id.short());
         let network = self.networks.get(id).ok_or_else(gone)?;
         Ok((network, network.relay()?))
     }
 
-    /// What is served on a network ends with it.
+    /// The relay, to note what is served on the network and ends with it.
     fn relay_to_serve(&mut self, id: &ObjectId) -> Option<&mut Relay> {
         self.networks.get_mut(id)?.relay.as_mut()
     }
@@ -118,18 +127,7 @@ impl<K: Kernel> Controller<K> {
             announce: false,
             up: true,
         };
-        let tools = Tools {
-            kernel: &self.kernel,
-            switch: &self.switch,
-            underlays: &self.underlays,
-        };
-        let site = Site {
-            network: &network.name,
-            relay: relay.id,
-            reach: &relay.reach,
-            ipv6: relay.ipv6,
-        };
-        let (port, tx) = plug(&tools, &site, &netns, &spec)?;
+        let (port, tx) = plug(&self.tools(), &Site::of(network)?, &netns, &spec)?;
         let subnets: Vec<IpNet> = spec.addresses.iter().map(IpNet::trunc).collect();
         let endpoint = Endpoint {
             id: ObjectId::random()?,
@@ -139,16 +137,8 @@ impl<K: Kernel> Controller<K> {
             port,
             tx,
             mac: spec.mac,
-            ipv4: relay
-                .pools
-                .v4
-                .as_ref()
-                .and_then(|_| first_v4(&spec.addresses)),
-            ipv6: relay
-                .pools
-                .v6
-                .as_ref()
-                .and_then(|_| first_v6(&spec.addresses)),
+            ipv4: first_v4(&spec.addresses),
+            ipv6: first_v6(&spec.addresses),
             mtu: options.mtu,
             offload: options.offload,
             end: End::Gateway,
@@ -176,11 +166,14 @@ impl<K: Kernel> Controller<K> {
             Ok(service) => services.push(service),
             Err(error) => tracing::warn!(%network, %error, "no names at the gateway"),
         }
-        match (nat, self.services.way_out(spec.ifname.as_str(), subnets)) {
-            (NatWish::Off, _) => {}
-            (NatWish::Auto | NatWish::Kernel, Ok(service)) => services.push(service),
-            (NatWish::Kernel, Err(error)) => return Err(error),
-            (NatWish::Auto, Err(error)) => tracing::warn!(%network, %error, "no way out"),
+        let way_out = || self.services.way_out(spec.ifname.as_str(), subnets);
+        match nat {
+            NatWish::Off => {}
+            NatWish::Kernel => services.push(way_out()?),
+            NatWish::Auto => match way_out() {
+                Ok(service) => services.push(service),
+                Err(error) => tracing::warn!(%network, %error, "no way out"),
+            },
         }
         if let Some(relay) = self.relay_to_serve(id) {
             relay.services.extend(services);
@@ -244,6 +237,7 @@ impl<K: Kernel> Controller<K> {
         let mut ends: Vec<&Endpoint> = (self.endpoints_of_sandbox(sandbox))
             .filter(|endpoint| endpoint.end == End::Sandbox)
             .collect();
+        // While the daemon starts they are settled together, at the end.
         if ends.is_empty() || self.restoring {
             return;
         }

@@ -6,7 +6,7 @@ use super::{Controller, vanished};
 use crate::{
     control::{
         ControlError, ErrorKind,
-        attach::{self, Site, Tools, longest_superframe_on, plug, release},
+        attach::{self, Site, longest_superframe_on, plug, release},
         command::{Connect, NetworkCreate},
         endpoint::{self, End, Endpoint},
         guest::{About, Guest, GuestReply, Joined, PoolRequest, Reserve, Reserved},
@@ -228,6 +228,26 @@ impl<K: Kernel> Controller<K> {
         (netns, ifname): (&K::Netns, IfName),
         whole: bool,
     ) -> Result<(), ControlError> {
+        let sandbox = self.guest_sandbox(path)?;
+        let plugged = self.guest_endpoint(id, &sandbox, (netns, ifname), whole);
+        let endpoint = plugged.inspect_err(|_| {
+            if self.endpoints_of_sandbox(&sandbox).next().is_none() {
+                self.forget(&sandbox);
+            }
+        })?;
+        let network = endpoint.network.clone();
+        self.endpoints.insert(endpoint.port, endpoint);
+        self.show_first_carrier(&network);
+        Ok(())
+    }
+
+    fn guest_endpoint(
+        &self,
+        id: &ObjectId,
+        sandbox: &ObjectId,
+        (netns, ifname): (&K::Netns, IfName),
+        whole: bool,
+    ) -> Result<Endpoint, ControlError> {
         let guest = self.place(id)?;
         let network = self.networks.get(&guest.network);
         let network = network.ok_or_else(|| vanished("network", guest.network.short()))?;
@@ -248,22 +268,11 @@ impl<K: Kernel> Controller<K> {
             announce: whole,
             up: whole,
         };
-        let tools = Tools {
-            kernel: &self.kernel,
-            switch: &self.switch,
-            underlays: &self.underlays,
-        };
-        let site = Site {
-            network: &network.name,
-            relay: relay.id,
-            reach: &relay.reach,
-            ipv6: relay.ipv6,
-        };
-        let (port, tx) = plug(&tools, &site, netns, &spec)?;
-        let made = Endpoint {
+        let (port, tx) = plug(&self.tools(), &Site::of(network)?, netns, &spec)?;
+        Ok(Endpoint {
             id: id.clone(),
             network: guest.network.clone(),
-            sandbox: ObjectId::from_bytes([0; 32]),
+            sandbox: sandbox.clone(),
             ifname: spec.ifname,
             port,
             tx,
@@ -275,17 +284,7 @@ impl<K: Kernel> Controller<K> {
             end: End::Guest,
             wish: Connect::default(),
             services: Vec::new(),
-        };
-        let sandbox = self.guest_sandbox(path)?;
-        self.endpoints.insert(port, Endpoint { sandbox, ..made });
-        self.show_first_carrier_of(id);
-        Ok(())
-    }
-
-    fn show_first_carrier_of(&self, endpoint: &ObjectId) {
-        if let Some(guest) = self.guests.get(endpoint) {
-            self.show_first_carrier(&guest.network);
-        }
+        })
     }
 
     /// The sandbox of a front-end at this path, known or to be known.

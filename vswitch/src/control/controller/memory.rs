@@ -109,11 +109,11 @@ impl<K: Kernel> Controller<K> {
         let Ok(fdb) = self.fdb(network) else {
             return Vec::new();
         };
-        // Looking through a large table for nothing would delay every command.
-        if fdb.stats().pinned == 0 {
+        let inside = network.relay.as_ref().and_then(|relay| relay.inside);
+        // Looking through a large table for nothing would delay every command; a gateway inside has one entry itself.
+        if fdb.stats().pinned <= usize::from(inside.is_some()) {
             return Vec::new();
         }
-        let inside = network.relay.as_ref().and_then(|relay| relay.inside);
         let (tunnel, remotes) = self.remotes(network).unzip();
         let remotes = remotes.unwrap_or_default();
         let mut entries = fdb.entries(self.switch.now());

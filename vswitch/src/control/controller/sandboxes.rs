@@ -153,7 +153,9 @@ impl<K: Kernel> Controller<K> {
     ) -> Result<Disconnected, ControlError> {
         let sandbox = self.known_sandbox(reference)?;
         let (id, name, kind) = (sandbox.id.clone(), sandbox.name.clone(), sandbox.kind);
+        // A gateway goes with its network.
         let connected: Vec<(PortId, String)> = (self.endpoints_of_sandbox(&id))
+            .filter(|endpoint| endpoint.end != End::Gateway)
             .map(|endpoint| (endpoint.port, self.network_name(&endpoint.network)))
             .collect();
         if let (Some((_, network)), false) = (connected.first(), force) {
@@ -186,6 +188,9 @@ impl<K: Kernel> Controller<K> {
                 known.name
             )));
         }
+        for alias in &connect.aliases {
+            name::check("alias", alias)?;
+        }
         self.follow_mtu(&network_id);
         let (sandbox, netns) = self.open_sandbox(&connect.sandbox)?;
         let id = ObjectId::random()?;
@@ -200,7 +205,6 @@ impl<K: Kernel> Controller<K> {
         (id, connect): (ObjectId, &Connect),
     ) -> Result<Connected, ControlError> {
         self.refuse_twice(&sandbox, network_id)?;
-        self.open_default_gateway(network_id);
         let macs = self.macs_of(network_id);
         let target = self
             .networks
@@ -217,8 +221,13 @@ impl<K: Kernel> Controller<K> {
             place: sandbox.place.clone(),
             netns: Some(netns),
         });
-        let served = self.serve(&mut endpoint, home.as_ref());
-        served.inspect_err(|_| self.take_off(&endpoint))?;
+        match self.serve(&mut endpoint, home.as_ref()) {
+            // Somebody has taken a port while the daemon was away: that is no reason to lose the network as well.
+            Err(error) if self.restoring => {
+                tracing::error!(sandbox = %sandbox.name, %error, "a port is not published any more");
+            }
+            served => served.inspect_err(|_| self.take_off(&endpoint))?,
+        }
         let network = self.network_name(network_id);
         let name = sandbox.name.clone();
         let sandbox_id = sandbox.id.clone();
@@ -240,7 +249,11 @@ impl<K: Kernel> Controller<K> {
         self.endpoints.insert(port, endpoint);
         self.note_neighbour(port, true);
         self.show_first_carrier(network_id);
-        self.settle_default(&sandbox_id);
+        self.open_default_gateway(network_id);
+        // The first one's are set already.
+        if self.endpoints_of_sandbox(&sandbox_id).nth(1).is_some() {
+            self.settle_default(&sandbox_id);
+        }
         self.resolve_in(&sandbox_id);
         self.tell_names();
         Ok(Connected {
@@ -273,7 +286,7 @@ impl<K: Kernel> Controller<K> {
         network.relay()?;
         let sandbox = self.known_sandbox(sandbox)?;
         let port = (self.endpoints_of_sandbox(&sandbox.id))
-            .find(|endpoint| endpoint.network == network.id)
+            .find(|endpoint| endpoint.network == network.id && endpoint.end != End::Gateway)
             .map(|endpoint| endpoint.port)
             .ok_or_else(|| {
                 ControlError::not_found(format!(

@@ -16,7 +16,7 @@
 //! has its own IP stack brings the queries itself ([`Dns::ask`]).
 //!
 //! # Threads
-//! Sockets are tasks of the control plane's runtime. A question that can be answered here is answered at once by the
+//! Sockets are tasks of the services' runtime. A question that can be answered here is answered at once by the
 //! task that received it, without a lock: the [`Index`] is behind an `ArcSwap`. Only forwarded ones get a task of their
 //! own; how many there can be is bounded by [`Limits`]. Nothing wakes while nobody asks.
 //!

@@ -11,13 +11,6 @@ use crate::sys::IfName;
 /// What the names of our tables begin with; the interface follows.
 const TABLE_PREFIX: &str = "vswitch-";
 
-/// Makes and takes away in one transaction what a way out needs, so that nothing of it is ever seen.
-pub(super) const PROBE: &str = "add table inet vswitch-probe
-add chain inet vswitch-probe postrouting { type nat hook postrouting priority 100; }
-add rule inet vswitch-probe postrouting masquerade
-delete table inet vswitch-probe
-";
-
 /// The table of an interface, as `nft list tables` shows it.
 pub(super) fn table_name(interface: &IfName) -> String {
     format!("inet {TABLE_PREFIX}{interface}")

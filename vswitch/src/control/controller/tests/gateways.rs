@@ -81,6 +81,41 @@ fn the_switch_is_the_gateway_of_an_internal_network() {
 }
 
 #[test]
+fn without_nat_the_host_is_asked_for_no_way_out() {
+    let (mut c, _, services) = prepared();
+    c.apply(network("lab", false, &[("nat", "off")])).unwrap();
+    assert_eq!(services.asked(), ["names at [198.18.0.1/24]"]);
+}
+
+#[test]
+fn a_gateway_goes_with_its_network_only() {
+    let (mut c, kernel, _) = prepared();
+    c.apply(network("lab", false, &[])).unwrap();
+    let error = disconnect(&mut c, "lab", "host").unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
+    c.apply(Command::SandboxRemove {
+        sandbox: "host".to_owned(),
+        force: true,
+    })
+    .unwrap();
+    assert_eq!(kernel.devices().len(), 1);
+}
+
+#[test]
+fn the_predefined_network_has_its_gateway_from_its_first_endpoint_on() {
+    let (mut c, kernel, services) = prepared();
+    c.apply(sandbox("a")).unwrap();
+    let refused = Connect {
+        ip: Some("198.18.0.9".parse().unwrap()),
+        ..to("a")
+    };
+    connect(&mut c, "bridge", refused).unwrap_err();
+    assert!(kernel.devices().is_empty() && services.asked().is_empty());
+    connect(&mut c, "bridge", to("a")).unwrap();
+    assert_eq!(kernel.devices().len(), 2);
+}
+
+#[test]
 fn nobody_is_where_nobody_shall_be() {
     let (mut c, _, services) = prepared();
     c.apply(network("lab", false, &[("gateway", "off")]))
@@ -101,7 +136,8 @@ fn the_default_route_follows_the_priority_and_what_is_left() {
     c.apply(sandbox("a")).unwrap();
     let netns = kernel.world(|world| *world.pins.values().next().unwrap());
     connect(&mut c, "one", to("a")).unwrap();
-    assert_eq!(routes(&kernel, netns), ["198.18.0.1 eth0"]);
+    let given = kernel.world(|world| world.specs[&(netns, "eth0".to_owned())].gateways.clone());
+    assert_eq!(given, ["198.18.0.1".parse::<std::net::IpAddr>().unwrap()]);
     let preferred = Connect {
         gateway_priority: 1,
         ..to("a")

@@ -11,6 +11,15 @@ fn start(kernel: &FakeKernel, at: &Path) -> Fake {
     remembering(kernel.clone(), FakeServices::default(), Some(at))
 }
 
+/// A first daemon with the network `lab`, and where it keeps its state.
+fn begin() -> (tempfile::TempDir, FakeKernel, Fake) {
+    let at = tempfile::tempdir().unwrap();
+    let kernel = FakeKernel::default();
+    let mut c = start(&kernel, at.path());
+    c.apply(lab("lab")).unwrap();
+    (at, kernel, c)
+}
+
 fn inspect(c: &mut Fake, network: &str) -> Value {
     let network = network.to_owned();
     match c.apply(Command::NetworkInspect { network }).unwrap() {
@@ -21,10 +30,7 @@ fn inspect(c: &mut Fake, network: &str) -> Value {
 
 #[test]
 fn everything_is_made_again_as_it_was() {
-    let at = tempfile::tempdir().unwrap();
-    let kernel = FakeKernel::default();
-    let mut c = start(&kernel, at.path());
-    c.apply(lab("lab")).unwrap();
+    let (at, kernel, mut c) = begin();
     c.apply(sandbox("a")).unwrap();
     kernel.process(77);
     let wish = Connect {
@@ -58,10 +64,7 @@ fn everything_is_made_again_as_it_was() {
 
 #[test]
 fn addresses_are_neither_lost_nor_given_twice() {
-    let at = tempfile::tempdir().unwrap();
-    let kernel = FakeKernel::default();
-    let mut c = start(&kernel, at.path());
-    c.apply(lab("lab")).unwrap();
+    let (at, kernel, mut c) = begin();
     for name in ["a", "b", "c"] {
         c.apply(sandbox(name)).unwrap();
     }
@@ -76,10 +79,7 @@ fn addresses_are_neither_lost_nor_given_twice() {
 
 #[test]
 fn who_is_gone_is_given_up_and_its_addresses_are_free() {
-    let at = tempfile::tempdir().unwrap();
-    let kernel = FakeKernel::default();
-    let mut c = start(&kernel, at.path());
-    c.apply(lab("lab")).unwrap();
+    let (at, kernel, mut c) = begin();
     kernel.process(77);
     connect(&mut c, "lab", to("pid:77")).unwrap();
     drop(c);
@@ -97,10 +97,7 @@ fn who_is_gone_is_given_up_and_its_addresses_are_free() {
 
 #[test]
 fn after_a_reboot_a_sandbox_of_ours_is_made_again() {
-    let at = tempfile::tempdir().unwrap();
-    let kernel = FakeKernel::default();
-    let mut c = start(&kernel, at.path());
-    c.apply(lab("lab")).unwrap();
+    let (at, kernel, mut c) = begin();
     c.apply(sandbox("a")).unwrap();
     let before = connect(&mut c, "lab", to("a")).unwrap();
     drop(c);
@@ -115,10 +112,7 @@ fn after_a_reboot_a_sandbox_of_ours_is_made_again() {
 
 #[test]
 fn what_cannot_be_made_now_is_kept_for_the_next_start() {
-    let at = tempfile::tempdir().unwrap();
-    let kernel = FakeKernel::default();
-    let mut c = start(&kernel, at.path());
-    c.apply(lab("lab")).unwrap();
+    let (at, kernel, mut c) = begin();
     c.apply(sandbox("a")).unwrap();
     connect(&mut c, "lab", to("a")).unwrap();
     let local = crate::control::testing::loopback();
@@ -161,10 +155,7 @@ fn lab2() -> Command {
 
 #[test]
 fn an_end_in_good_order_keeps_what_is_kept() {
-    let at = tempfile::tempdir().unwrap();
-    let kernel = FakeKernel::default();
-    let mut c = start(&kernel, at.path());
-    c.apply(lab("lab")).unwrap();
+    let (at, kernel, mut c) = begin();
     c.apply(sandbox("a")).unwrap();
     connect(&mut c, "lab", to("a")).unwrap();
     c.shut_down();
@@ -190,4 +181,51 @@ fn a_pin_that_no_sandbox_has_is_removed() {
     let mut c = start(&kernel, at.path());
     assert_eq!(kernel.world(|world| world.pins.len()), 1);
     assert_eq!(names(&mut c, Command::SandboxList), ["a"]);
+}
+
+#[test]
+fn the_default_route_is_that_of_the_priority_again() {
+    let at = tempfile::tempdir().unwrap();
+    let kernel = FakeKernel::default();
+    kernel.process(std::process::id());
+    let mut c = start(&kernel, at.path());
+    for (name, subnet) in [("one", "198.18.1.0/24"), ("two", "198.18.2.0/24")] {
+        let create = NetworkCreate {
+            name: name.to_owned(),
+            subnets: vec![subnet.parse().unwrap()],
+            ..NetworkCreate::default()
+        };
+        c.apply(Command::NetworkCreate(create)).unwrap();
+    }
+    c.apply(sandbox("a")).unwrap();
+    connect(&mut c, "one", to("a")).unwrap();
+    let preferred = Connect {
+        gateway_priority: 1,
+        ..to("a")
+    };
+    connect(&mut c, "two", preferred).unwrap();
+    let settled = kernel.world(|world| std::mem::take(&mut world.defaults));
+    drop(c);
+    let _c = start(&kernel, at.path());
+    assert_eq!(kernel.world(|world| world.defaults.clone()), settled);
+    assert_eq!(settled.len(), 1);
+}
+
+#[test]
+fn a_port_that_is_taken_by_now_costs_only_the_port() {
+    let (at, kernel, mut c) = begin();
+    c.apply(sandbox("a")).unwrap();
+    let wish = Connect {
+        publish: crate::control::publish::Binding::parse("8080:80").unwrap(),
+        ..to("a")
+    };
+    connect(&mut c, "lab", wish).unwrap();
+    let state = c.state();
+    drop(c);
+    kernel.crash();
+    let services = FakeServices::default();
+    services.refuse_to_publish();
+    let mut c = remembering(kernel.clone(), services, Some(at.path()));
+    assert_eq!(names(&mut c, Command::PortList), ["a/eth0"]);
+    assert_eq!(c.state(), state, "and it is tried again at the next start");
 }
