@@ -190,10 +190,11 @@ fn of_ipv4(address: Ipv4Addr) -> MacAddr {
     MacAddr::new([0x02, 0x42, a, b, c, d])
 }
 
-const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+/// The hash of nothing, which [`fnv`] begins with.
+pub(crate) const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// FNV-1a: a hash that is the same in every version of this program, which std's is not.
-fn fnv(hash: u64, bytes: &[u8]) -> u64 {
+pub(crate) fn fnv(hash: u64, bytes: &[u8]) -> u64 {
     bytes.iter().fold(hash, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })

@@ -24,6 +24,7 @@ use super::{
 use crate::control::{
     ControlError, ErrorKind,
     command::NetworkCreate,
+    endpoint::{FNV_START, fnv},
     guest::{Guest, GuestReply, Reserve},
     name::ObjectId,
 };
@@ -74,14 +75,9 @@ pub(super) async fn allocate(_: Plugin, asked: AllocateNetwork) -> Outcome<Alloc
 
 /// A number that depends on the ID only.
 fn vni_of(network: &ObjectId) -> u32 {
-    // FNV-1a, because IDs of Swarm differ in few of their bits.
-    let hash = network
-        .as_str()
-        .bytes()
-        .fold(0x811c_9dc5_u32, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        });
-    FIRST_VNI + hash % ((1 << 24) - FIRST_VNI)
+    // A hash, because IDs of Swarm differ in few of their bits; of its 64 bits those in the middle.
+    let [_, _, a, b, c, d, _, _] = fnv(FNV_START, network.as_str().as_bytes()).to_be_bytes();
+    FIRST_VNI + u32::from_be_bytes([a, b, c, d]) % ((1 << 24) - FIRST_VNI)
 }
 
 pub(super) async fn free(_: Plugin, asked: NetworkRef) -> Outcome<Nothing> {
