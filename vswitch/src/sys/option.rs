@@ -51,6 +51,8 @@ pub enum SocketOption {
     PacketAuxdata,
     /// PACKET_IGNORE_OUTGOING: what this host sends is not received (Linux 4.20).
     PacketIgnoreOutgoing,
+    /// PACKET_QDISC_BYPASS: what is sent goes straight to the driver (Linux 3.14).
+    PacketQdiscBypass,
 }
 
 /// Value of the MTU_DISCOVER options: DF set, and what does not fit the path is refused.
@@ -81,6 +83,7 @@ impl SocketOption {
             Self::PacketVnetHdrSize => (libc::SOL_PACKET, libc::PACKET_VNET_HDR_SZ),
             Self::PacketAuxdata => (libc::SOL_PACKET, libc::PACKET_AUXDATA),
             Self::PacketIgnoreOutgoing => (libc::SOL_PACKET, libc::PACKET_IGNORE_OUTGOING),
+            Self::PacketQdiscBypass => (libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS),
         }
     }
 }

@@ -169,6 +169,16 @@ impl PacketSocket {
         raw::statistics(self.as_fd())
     }
 
+    /// From now on what is sent goes straight to the driver, past the interface's queueing discipline, and a
+    /// driver that refuses a frame (the ring of a TAP is full) is heard: ENOBUFS, where the discipline
+    /// would have said nothing. Superframes that the interface cannot take are lost then.
+    ///
+    /// # Errors
+    /// ENOPROTOOPT before Linux 3.14.
+    pub fn bypass_queue(&self) -> io::Result<()> {
+        set_socket_option(self.as_fd(), SocketOption::PacketQdiscBypass, 1)
+    }
+
     /// The interface's number.
     #[must_use]
     pub const fn index(&self) -> u32 {
