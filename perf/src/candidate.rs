@@ -49,6 +49,8 @@ pub(crate) struct Programs {
 pub(crate) struct Setting<'a> {
     /// MTU of the network: of the hosts' interfaces, or of the underlay between two machines.
     pub(crate) mtu: u32,
+    /// Hosts on the switch. Only some kinds can have more than two.
+    pub(crate) hosts: u8,
     /// Where the programs are.
     pub(crate) programs: &'a Programs,
     /// The physical network, where there is one.
@@ -93,7 +95,17 @@ impl Host {
 
     /// The two hosts that most candidates have.
     fn pair() -> Result<Vec<Self>> {
-        Ok(vec![Self::create(Place::A)?, Self::create(Place::B)?])
+        Self::several(2)
+    }
+
+    /// The first hosts of a switch.
+    fn several(hosts: u8) -> Result<Vec<Self>> {
+        Place::first(hosts).map(Self::create).collect()
+    }
+
+    /// Name of the switch's port to it, in the machine's namespace.
+    fn port(&self) -> String {
+        format!("p{}", self.place.name())
     }
 }
 

@@ -63,35 +63,53 @@ pub(crate) enum Place {
     B,
     /// A host of the physical network.
     Lan,
+    /// One behind the first two, where a switch has more: 2 to [`Place::MOST`] - 1.
+    More(u8),
 }
 
 impl Place {
-    /// Its address, the same whatever switch it is on; all are in one /24.
-    pub(crate) const fn address(self) -> Ipv4Addr {
+    /// Hosts that a switch can have.
+    pub(crate) const MOST: u8 = 26;
+
+    /// The first hosts of a switch, at most [`Self::MOST`].
+    pub(crate) fn first(hosts: u8) -> impl Iterator<Item = Self> {
+        (0..hosts.min(Self::MOST)).map(|number| match number {
+            0 => Self::A,
+            1 => Self::B,
+            more => Self::More(more),
+        })
+    }
+
+    /// The last byte of its addresses.
+    const fn number(self) -> u8 {
         match self {
-            Self::A => Ipv4Addr::new(198, 18, 0, 1),
-            Self::B => Ipv4Addr::new(198, 18, 0, 2),
-            Self::Lan => Ipv4Addr::new(198, 18, 0, 3),
+            Self::A => 1,
+            Self::B => 2,
+            Self::Lan => 3,
+            Self::More(number) => 10 + number,
         }
     }
 
+    /// Its address, the same whatever switch it is on; all are in one /24.
+    pub(crate) const fn address(self) -> Ipv4Addr {
+        Ipv4Addr::new(198, 18, 0, self.number())
+    }
+
     /// What it is called.
-    pub(crate) const fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
+        const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz";
+        let letter = |place: usize| LETTERS.get(place..=place).unwrap_or("more");
         match self {
-            Self::A => "a",
-            Self::B => "b",
+            Self::A => letter(0),
+            Self::B => letter(1),
             Self::Lan => "lan",
+            Self::More(number) => letter(number.into()),
         }
     }
 
     /// Its MAC address, where it is chosen.
     pub(crate) const fn mac_bytes(self) -> [u8; 6] {
-        let last = match self {
-            Self::A => 1,
-            Self::B => 2,
-            Self::Lan => 3,
-        };
-        [2, 0, 0, 0, 0, last]
+        [2, 0, 0, 0, 0, self.number()]
     }
 
     /// The same as text.
@@ -147,7 +165,13 @@ impl fmt::Display for Path {
 mod tests {
     use super::*;
 
-    const PLACES: [Place; 3] = [Place::A, Place::B, Place::Lan];
+    const PLACES: [Place; 5] = [
+        Place::A,
+        Place::B,
+        Place::Lan,
+        Place::More(2),
+        Place::More(25),
+    ];
 
     #[test]
     fn hosts_differ_in_both_addresses_and_share_a_subnet() {
@@ -179,5 +203,12 @@ mod tests {
             assert_eq!(scenario.paths(), [Path::BetweenHosts]);
         }
         assert_eq!(Scenario::Publish.paths(), [Path::ThroughPort]);
+    }
+    #[test]
+    fn the_hosts_of_a_switch_have_names_in_order() {
+        let names = |hosts| Place::first(hosts).map(Place::name).collect::<String>();
+        assert_eq!(names(2), "ab");
+        assert_eq!(names(5), "abcde");
+        assert_eq!(names(200), "abcdefghijklmnopqrstuvwxyz");
     }
 }

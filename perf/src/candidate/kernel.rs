@@ -27,10 +27,10 @@ pub(super) fn join(machine: &Netns, port: &str, host: &Host, mtu: u32) -> Result
 /// A bridge with a veth pair to each host.
 pub(super) fn build_bridge(setting: &Setting<'_>) -> Result<Candidate> {
     let machine = Arc::new(Netns::create()?);
-    let hosts = Host::pair()?;
+    let hosts = Host::several(setting.hosts)?;
     bridge(&machine)?;
-    for (port, host) in ["pa", "pb"].into_iter().zip(&hosts) {
-        join(&machine, port, host, setting.mtu)?;
+    for host in &hosts {
+        join(&machine, &host.port(), host, setting.mtu)?;
     }
     Ok(Candidate::new(hosts, Engine::Kernel, vec![machine]))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::vswitch::Variant;
 use super::{Candidate, Setting, bare, kernel, ovs, published, vde, vswitch};
@@ -35,10 +35,10 @@ pub(crate) enum Kind {
     DockerProxy,
 }
 
-/// This switch's name, in front of its variants.
-const OWN: &str = "vswitch";
-
 impl Kind {
+    /// This switch's name, in front of its variants.
+    pub(crate) const OWN: &str = "vswitch";
+
     /// This switch as it is by default: the one that goals are for.
     pub(crate) fn is_own(&self) -> bool {
         *self == Self::Vswitch(Variant::default())
@@ -80,7 +80,7 @@ impl Kind {
 
     /// A variant of this switch, by name; nothing where it is another name.
     pub(crate) fn variant(name: &str) -> Option<Result<Self>> {
-        let behind = name.strip_prefix(OWN)?.strip_prefix(':')?;
+        let behind = name.strip_prefix(Self::OWN)?.strip_prefix(':')?;
         Some(Variant::parse(behind).map(Self::Vswitch))
     }
 
@@ -101,8 +101,22 @@ impl Kind {
         }
     }
 
+    /// Whether it is a switch with as many ports as there are hosts.
+    fn has_many_ports(&self, scenario: Scenario) -> bool {
+        let is_switch = matches!(
+            self,
+            Self::KernelBridge | Self::Vswitch(_) | Self::Ovs(_) | Self::Vde
+        );
+        is_switch && scenario == Scenario::Bridge
+    }
+
     /// Makes it. An error says what this machine has not got.
     pub(crate) fn build(&self, scenario: Scenario, setting: &Setting<'_>) -> Result<Candidate> {
+        ensure!(
+            setting.hosts == 2 || self.has_many_ports(scenario),
+            "there are two hosts in this comparison, not {}",
+            setting.hosts
+        );
         let lan = || setting.lan.context("there is no physical network here");
         match self {
             Self::KernelBridge => kernel::build_bridge(setting),
@@ -130,7 +144,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::KernelBridge => "kernel-bridge",
             Self::Veth => "veth",
-            Self::Vswitch(variant) => return write!(f, "{OWN}{variant}"),
+            Self::Vswitch(variant) => return write!(f, "{}{variant}", Self::OWN),
             Self::Ovs(port) => port.name(),
             Self::Vde => "vde",
             Self::BareTap => "bare-tap",

@@ -241,14 +241,14 @@ fn free_hugepages(meminfo: &str) -> u64 {
     pages.map_or(0, |(free, size)| free * size / 1024)
 }
 
-/// A bridge with both hosts.
+/// A bridge with all hosts.
 pub(super) fn build(port: Port, setting: &Setting<'_>) -> Result<Candidate> {
     let machine = Arc::new(Netns::create()?);
     let ovs = Ovs::start(&machine, port.build())?;
     ovs.add_bridge(BRIDGE)?;
-    let hosts = Host::pair()?;
-    for (name, host) in ["pa", "pb"].into_iter().zip(&hosts) {
-        port.join(&ovs, name, host, setting.mtu)?;
+    let hosts = Host::several(setting.hosts)?;
+    for host in &hosts {
+        port.join(&ovs, &host.port(), host, setting.mtu)?;
     }
     let engine = Engine::Ovs(vec![ovs]);
     Ok(Candidate::new(hosts, engine, vec![machine]))

@@ -24,11 +24,13 @@ pub(super) struct Vde {
 }
 
 impl Vde {
-    fn start(machine: &Netns) -> Result<Self> {
+    fn start(machine: &Netns, hosts: &[Host]) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let mut command = Command::new("vde_switch");
         command.arg("-s").arg(directory.path().join("ctl"));
-        command.args(["-t", "pa", "-t", "pb"]);
+        for host in hosts {
+            command.args(["-t", &host.port()]);
+        }
         let piped = command.stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = Process::start(machine, piped, Stdio::piped())
             .context("install vde2 for a comparison with VDE")?;
@@ -56,13 +58,13 @@ impl Vde {
     }
 }
 
-/// A switch with both hosts.
+/// A switch with all hosts.
 pub(super) fn build(setting: &Setting<'_>) -> Result<Candidate> {
     let machine = Arc::new(Netns::create()?);
-    let vde = Vde::start(&machine)?;
-    let hosts = Host::pair()?;
-    for (port, host) in ["pa", "pb"].into_iter().zip(&hosts) {
-        move_in(&machine, port, host, setting.mtu)?;
+    let hosts = Host::several(setting.hosts)?;
+    let vde = Vde::start(&machine, &hosts)?;
+    for host in &hosts {
+        move_in(&machine, &host.port(), host, setting.mtu)?;
     }
     Ok(Candidate::new(hosts, Engine::Vde(vde), vec![machine]))
 }

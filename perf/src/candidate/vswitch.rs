@@ -190,12 +190,13 @@ fn socket(directory: &Path) -> PathBuf {
     directory.join("vswitch.sock")
 }
 
-/// A bridge network with both hosts.
+/// A bridge network with all hosts.
 pub(super) fn build_bridge(variant: &Variant, setting: &Setting<'_>) -> Result<Candidate> {
     let machine = Arc::new(Netns::create()?);
     let daemon = Daemon::start(&machine, variant, setting)?;
     daemon.network(setting.mtu, &[])?;
-    let hosts = vec![daemon.host(Place::A)?, daemon.host(Place::B)?];
+    let hosts = Place::first(setting.hosts).map(|place| daemon.host(place));
+    let hosts = hosts.collect::<Result<_>>()?;
     let engine = Engine::Daemons(vec![daemon]);
     Ok(Candidate::new(hosts, engine, vec![machine]))
 }

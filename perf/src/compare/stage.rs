@@ -38,6 +38,7 @@ impl Stage {
         };
         let setting = Setting {
             mtu,
+            hosts: 2,
             programs,
             lan: lan.as_ref(),
         };
