@@ -7,7 +7,7 @@
 //! What cannot be had here (a program that is not installed, a device that this kernel does not make, a switch that does
 //! not carry the MTU) is named with the reason and left out.
 
-mod facts;
+pub(crate) mod facts;
 mod figures;
 mod list;
 mod plan;
@@ -25,6 +25,7 @@ use crate::load::Congestion;
 use crate::report::Report;
 use crate::scenario::Scenario;
 use plan::Plan;
+pub(crate) use plan::candidates;
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]

@@ -5,6 +5,7 @@
 //! | `tcp-FLOWS-CONGESTION[-reverse\|-bidir]` | iperf3, 1 to 16 flows | throughput, retransmits |
 //! | `udp-SIZE-overload` | iperf3 as fast as the sender can | what arrives, what is lost |
 //! | `udp-SIZE-lossfree` | iperf3, the rate is searched for | the highest rate without a loss |
+//! | `frames-64` | frames of our own, as fast as can be, then a search | what arrives, what is lost, the highest rate without a loss |
 //! | `rr-udp`, `rr-tcp` | requests and responses of 64 bytes, one at a time | p50, p99, p99.9 |
 //! | `rr-loaded` | `rr-udp` beside a TCP flow | the same, lost datagrams, the flow's throughput |
 //! | `connect` | connections made, used once and closed | connections in a second |
@@ -13,6 +14,7 @@
 //! Congestion control is set for every TCP flow and read back, because it decides more than the switch does.
 
 mod connect;
+mod frames;
 mod goal;
 mod iperf;
 mod loaded;
@@ -91,6 +93,8 @@ pub(crate) enum Load {
     },
     /// iperf3 UDP with datagrams of a size.
     Udp { size: u16, rate: Rate },
+    /// Frames of 64 bytes that are not iperf3's.
+    Frames,
     /// Requests and responses.
     RoundTrip(Transport),
     /// The same by datagrams, beside a TCP flow.
@@ -176,6 +180,7 @@ impl Load {
         for rate in [Rate::Overload, Rate::LossFree] {
             all.extend([64, 512, 1400].map(|size| Self::Udp { size, rate }));
         }
+        all.push(Self::Frames);
         let trips = [Transport::Udp, Transport::Tcp].map(Self::RoundTrip);
         all.extend(trips);
         all.extend([Self::Loaded, Self::Connect]);
@@ -212,6 +217,7 @@ impl Load {
                 _,
                 Self::Tcp { .. }
                 | Self::Udp { .. }
+                | Self::Frames
                 | Self::RoundTrip(_)
                 | Self::Loaded
                 | Self::Connect,
@@ -233,6 +239,7 @@ impl Load {
                 Scenario::Publish,
                 Self::Udp { .. } | Self::RoundTrip(Transport::Udp) | Self::Loaded,
             ) => Some("the port that is published here is a TCP port"),
+            (Scenario::Publish, Self::Frames) => Some("a proxy passes no frames on"),
             _ => None,
         }
     }
@@ -242,12 +249,20 @@ impl Load {
         match metric {
             Metric::Throughput | Metric::Forward | Metric::Backward => "Gbit/s",
             Metric::Retransmits => "segments",
-            Metric::Delivered | Metric::LossFree => "k datagrams/s",
+            Metric::Delivered | Metric::LossFree => match self {
+                Self::Frames => "k frames/s",
+                Self::Tcp { .. }
+                | Self::Udp { .. }
+                | Self::RoundTrip(_)
+                | Self::Loaded
+                | Self::Connect => "k datagrams/s",
+            },
             Metric::Lost => "%",
             Metric::P50 | Metric::P99 | Metric::P999 => "µs",
             Metric::Connections => "connections/s",
             Metric::CpuSwitch | Metric::CpuMachine => match self {
                 Self::Tcp { .. } | Self::Udp { .. } => "ms/Gbit",
+                Self::Frames => "µs/frame",
                 Self::RoundTrip(_) | Self::Loaded | Self::Connect => "µs/operation",
             },
         }
@@ -269,6 +284,7 @@ impl Load {
                 size,
                 rate: Rate::LossFree,
             } => udp::loss_free(bout, size),
+            Self::Frames => frames::measure(bout),
             Self::RoundTrip(transport) => round_trip::measure(bout, transport),
             Self::Loaded => loaded::measure(bout),
             Self::Connect => connect::measure(bout),
@@ -298,6 +314,7 @@ impl fmt::Display for Load {
                 };
                 write!(f, "udp-{size}-{rate}")
             }
+            Self::Frames => f.write_str("frames-64"),
             Self::RoundTrip(Transport::Udp) => f.write_str("rr-udp"),
             Self::RoundTrip(Transport::Tcp) => f.write_str("rr-tcp"),
             Self::Loaded => f.write_str("rr-loaded"),

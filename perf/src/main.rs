@@ -1,16 +1,19 @@
 //! Measurements that a user runs on their own machine.
 //!
-//! `vswitch-perf compare` puts this switch beside others, all taking turns within one run (see [`compare`]).
+//! `vswitch-perf compare` puts this switch beside others, all taking turns within one run (see [`compare`]);
+//! `rfc2544` and `rfc2889` load switches with frames of their own, as those RFCs have it (see [`rfc`]).
 //! Everything happens in namespaces that the program makes, and nothing of it is left when it ends, whether it
 //! ends by itself, by an error or by Ctrl-C.
 
 mod candidate;
 mod compare;
 mod cpu;
+mod generate;
 mod interrupt;
 mod load;
 mod process;
 mod report;
+mod rfc;
 mod scenario;
 
 use std::process::ExitCode;
@@ -35,6 +38,10 @@ struct Args {
 enum Command {
     /// Candidates alternate within one run: medians, spread, ratios to a baseline
     Compare(compare::Args),
+    /// RFC 2544: throughput, latency, frame loss rate and back-to-back frames between two hosts
+    Rfc2544(rfc::Args2544),
+    /// RFC 2889: meshes, congestion, address caching and learning, broadcast between several hosts
+    Rfc2889(rfc::Args2889),
 }
 
 fn main() -> ExitCode {
@@ -55,5 +62,7 @@ fn run(args: &Args) -> Result<()> {
     interrupt::watch()?;
     match &args.command {
         Command::Compare(args) => compare::run(args),
+        Command::Rfc2544(args) => rfc::rfc2544(args),
+        Command::Rfc2889(args) => rfc::rfc2889(args),
     }
 }

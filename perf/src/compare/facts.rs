@@ -25,7 +25,7 @@ const FEATURES: [&str; 9] = [
 ];
 
 /// This machine, and the programs that these candidates are made of. What interfaces can do is not in it yet.
-pub(super) fn machine(programs: &Programs, candidates: &[Kind]) -> Result<Machine> {
+pub(crate) fn machine(programs: &Programs, candidates: &[Kind]) -> Result<Machine> {
     let text = |path: &str| fs::read_to_string(path).with_context(|| format!("cannot read {path}"));
     let now = humantime::format_rfc3339_seconds(SystemTime::now());
     Ok(Machine {

@@ -87,7 +87,7 @@ fn missing(load: Load) -> Option<String> {
         Load::Tcp { congestion, .. } => (true, Some(congestion)),
         Load::Loaded => (true, Some(Congestion::Cubic)),
         Load::Udp { .. } => (true, None),
-        Load::RoundTrip(_) | Load::Connect => (false, None),
+        Load::Frames | Load::RoundTrip(_) | Load::Connect => (false, None),
     };
     if iperf3 && !is_in_path("iperf3") {
         return Some("iperf3 is not installed".to_owned());

@@ -95,7 +95,7 @@ fn baseline(scenario: Scenario, name: &str) -> Result<Kind> {
 }
 
 /// The candidates of these names, in the order of the list; those by default where there are no names.
-fn candidates(scenario: Scenario, words: &[String]) -> Result<Vec<Kind>> {
+pub(crate) fn candidates(scenario: Scenario, words: &[String]) -> Result<Vec<Kind>> {
     let mut known = Kind::all(scenario)?;
     if words.is_empty() {
         known.retain(Kind::is_default);
@@ -128,7 +128,7 @@ fn loads(
         Load::Tcp {
             congestion: own, ..
         } => congestion.contains(own),
-        Load::Udp { .. } | Load::RoundTrip(_) | Load::Loaded | Load::Connect => true,
+        Load::Udp { .. } | Load::Frames | Load::RoundTrip(_) | Load::Loaded | Load::Connect => true,
     });
     Ok(fitting(scenario, chosen))
 }
