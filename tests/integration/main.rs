@@ -21,6 +21,7 @@ mod readme;
 mod relay;
 mod resolver;
 mod restart;
+mod rfc;
 mod sys;
 mod throughput;
 mod underlay;
