@@ -79,9 +79,7 @@ pub(crate) struct Args {
 
 /// Does what the command line says.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if !rustix::process::geteuid().is_root() {
-        bail!("namespaces and devices need root: run it with sudo");
-    }
+    vswitch::sys::caps::preflight()?;
     let programs = args.programs()?;
     let plan = Plan::new(args)?;
     if args.list {

@@ -97,7 +97,7 @@ impl Daemon {
             "{} is missing: build it with `cargo build --release`, or name it with --vswitch",
             program.display()
         );
-        let directory = tempfile::tempdir()?;
+        let directory = super::scratch()?;
         let mut command = Command::new(&program);
         command.arg("--socket").arg(socket(directory.path()));
         command.args(["daemon", "--ephemeral"]);
