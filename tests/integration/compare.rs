@@ -6,65 +6,11 @@ use serde_json::Value;
 use std::{
     fs,
     io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
 };
 use vswitch_tests::{
-    Must as _, Output,
-    daemon::{program, signal},
-    deadline::SOON,
-    eventually,
-    guard::Guard,
-    procfs,
+    Must as _, daemon::signal, deadline::SOON, eventually, guard::Guard, perf::Perf,
 };
-
-/// `vswitch-perf`, beside the program under test, with a directory of its own for temporary files: that is in the
-/// names of all of them, and on the command lines of what it starts.
-struct Perf {
-    dir: tempfile::TempDir,
-}
-
-impl Perf {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().must("dir");
-        fs::create_dir(dir.path().join("tmp")).must("tmp");
-        Self { dir }
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.dir.path().join(name).display().to_string()
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let path = program().with_file_name("vswitch-perf");
-        let there = path.is_file();
-        assert!(there, "no {}: cargo build -p vswitch-perf", path.display());
-        let mut command = Command::new(path);
-        command.arg("compare").args(args).stdin(Stdio::null());
-        command.env("TMPDIR", self.path("tmp"));
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        let output = self.command(args).output().must("run vswitch-perf");
-        Output::new(args.join(" "), &output)
-    }
-
-    /// Processes that it has started and that have not ended.
-    fn processes(&self) -> Vec<String> {
-        procfs::with_argument(&self.path("tmp"))
-    }
-
-    /// Nothing of it is left.
-    #[track_caller]
-    fn left_nothing(&self) {
-        assert_eq!(self.processes(), [""; 0]);
-        let tmp = self.path("tmp");
-        assert_eq!(procfs::mounts_below(Path::new(&tmp)), [""; 0]);
-        let files: Vec<_> = fs::read_dir(tmp).must("tmp").flatten().collect();
-        assert!(files.is_empty(), "{files:?}");
-    }
-}
 
 fn json(path: &str) -> Value {
     let text = fs::read_to_string(path).must("the report");
@@ -74,7 +20,7 @@ fn json(path: &str) -> Value {
 #[test]
 fn a_short_run_has_figures_ratios_and_the_machine_and_leaves_no_trace() {
     let _alone = Guard::alone();
-    let perf = Perf::new();
+    let perf = Perf::of("compare");
     let (report, raw) = (perf.path("report.json"), perf.path("raw"));
     let run = perf.run(&[
         "bridge",
@@ -130,7 +76,7 @@ fn a_short_run_has_figures_ratios_and_the_machine_and_leaves_no_trace() {
 #[test]
 fn wrong_words_and_what_is_missing_are_said_in_a_line() {
     let _alone = Guard::alone();
-    let perf = Perf::new();
+    let perf = Perf::of("compare");
     for (args, reason) in [
         (
             &["bridge", "--candidates=cisco"][..],
@@ -167,7 +113,7 @@ fn wrong_words_and_what_is_missing_are_said_in_a_line() {
 #[test]
 fn interrupted_it_ends_what_it_has_started() {
     let _alone = Guard::alone();
-    let perf = Perf::new();
+    let perf = Perf::of("compare");
     let mut command = perf.command(&["bridge", "--candidates=vswitch", "--baseline=vswitch"]);
     command.args(["--loads=tcp-1-cubic", "--seconds=60", "--rounds=1"]);
     let mut run = (command.stdout(Stdio::piped()).stderr(Stdio::piped()))

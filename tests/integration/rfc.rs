@@ -1,80 +1,32 @@
 //! `vswitch-perf rfc2544` and `rfc2889`: what they count adds up, what they find is what this switch was told to be,
 //! and nothing is left of a run, whether it ends or is ended.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
-use vswitch_tests::deadline::eventually;
-use vswitch_tests::{Must as _, Output, daemon::program, guard::Guard, procfs};
+use std::{fs, process::Stdio, time::Duration};
+use vswitch_tests::{
+    Must as _, Output,
+    daemon::{program, signal},
+    eventually,
+    guard::Guard,
+    perf::Perf,
+};
 
 /// How long a run in a debug build on a busy machine may take to be under way.
 const START: Duration = Duration::from_secs(60);
 
-/// A run of the program, everything it makes in a directory of its own.
-struct Run {
-    directory: tempfile::TempDir,
-    child: Child,
-}
-
-impl Run {
-    fn start(words: &str) -> Self {
-        let directory = tempfile::tempdir().must("a directory");
-        let vswitch = program();
-        let perf = vswitch.with_file_name("vswitch-perf");
-        assert!(
-            perf.exists(),
-            "no program {}: cargo build -p vswitch-perf",
-            perf.display()
-        );
-        let child = Command::new(perf)
-            .args(words.split_whitespace())
-            .arg("--vswitch")
-            .arg(vswitch)
-            .arg("--json")
-            .arg(report(directory.path()))
-            .env("TMPDIR", directory.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .must("vswitch-perf");
-        Self { directory, child }
-    }
-
-    /// Waits for its end; the report, if there is one, and what it said.
-    fn end(self) -> (Option<Value>, Output) {
-        let output = self.child.wait_with_output().must("vswitch-perf");
-        let output = Output::new("vswitch-perf".to_owned(), &output);
-        let path = self.directory.path();
-        let text = fs::read(report(path)).ok();
-        let json = text.map(|text| serde_json::from_slice(&text).must("JSON"));
-        let left = fs::read_dir(path)
-            .must("the directory")
-            .flatten()
-            .map(|entry| entry.path());
-        let left: Vec<_> = left.filter(|entry| *entry != report(path)).collect();
-        assert!(left.is_empty(), "left behind: {left:?}");
-        let running = procfs::with_argument(&path.to_string_lossy());
-        assert!(running.is_empty(), "still running: {running:?}");
-        (json, output)
-    }
-}
-
-fn report(directory: &Path) -> PathBuf {
-    directory.join("report.json")
-}
-
-/// The report of a run that succeeds.
+/// The report of a run that succeeds. Options are words with blanks between them.
 #[track_caller]
-fn run(words: &str) -> Value {
-    let (json, output) = Run::start(words).end();
+fn run(command: &'static str, options: &str) -> Value {
+    let perf = Perf::of(command);
+    let (report, vswitch) = (perf.path("report.json"), program());
+    let files = ["--json", &report, "--vswitch", &vswitch.to_string_lossy()];
+    let words: Vec<_> = options.split_whitespace().chain(files).collect();
+    let output = perf.run(&words);
     let text = output.ok();
     assert!(text.contains("frame check sequence"), "{text}");
-    json.must("a report")
+    perf.left_nothing();
+    serde_json::from_slice(&fs::read(report).must("a report")).must("JSON")
 }
 
 /// A figure of the first finding.
@@ -162,32 +114,53 @@ fn a_broadcast_reaches_all_ports_but_the_first() {
 #[test]
 fn a_run_that_is_interrupted_ends_soon_and_leaves_nothing() {
     let _alone = Guard::alone();
-    let run = Run::start("rfc2544 --candidates vswitch --sizes 64 --seconds 600");
-    let directory = run.directory.path().to_string_lossy().into_owned();
-    // The daemon has the directory among its arguments.
-    eventually(START, "a daemon", || {
-        procfs::with_argument(&directory).get(1).cloned()
+    let perf = Perf::of("rfc2544");
+    let mut command = perf.command(&["--candidates=vswitch", "--sizes=64", "--seconds=600"]);
+    let child = (command.stdout(Stdio::piped()).stderr(Stdio::piped()))
+        .spawn()
+        .must("run it");
+    // The daemon's socket is an argument of its.
+    eventually(START, "the daemon runs", || {
+        (!perf.processes().is_empty()).then_some(())
     });
-    let pid = Pid::from_child(&run.child);
-    kill_process(pid, Signal::INT).must("interrupt it");
-    let (json, output) = run.end();
-    assert_eq!((output.status, output.stdout.as_str()), (1, ""));
+    signal(child.id(), Signal::INT);
+    let output = Output::new(
+        "rfc2544".to_owned(),
+        &child.wait_with_output().must("its end"),
+    );
+    assert_eq!((output.status, output.stdout.as_str()), (130, ""));
     assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
     assert!(output.stderr.contains("interrupted"), "{}", output.stderr);
-    assert!(json.is_none());
+    perf.left_nothing();
 }
 
 #[test]
 fn what_cannot_be_run_is_refused_with_the_remedy() {
-    let _shared = Guard::shared();
-    for (words, remedy) in [
-        ("rfc2889 --tests congestion --ports 3", "--ports 4"),
-        ("rfc2544 --candidates no-such-switch", "no-such-switch"),
-        ("rfc2544 --sizes 63", "64 to 9018"),
+    let _alone = Guard::alone();
+    for (command, option, remedy) in [
+        (
+            "rfc2889",
+            &["--tests=congestion", "--ports=3"][..],
+            "--ports 4",
+        ),
+        ("rfc2889", &["--setup=overlay"], "two hosts"),
+        ("rfc2544", &["--candidates=cisco"], "\"cisco\""),
+        ("rfc2544", &["--sizes=63"], "64 to 9018"),
+        (
+            "rfc2544",
+            &["--candidates=vswitch:program=/no/such/vswitch"],
+            "is missing",
+        ),
     ] {
-        let (json, output) = Run::start(words).end();
-        assert_ne!(output.status, 0, "{words}");
-        assert!(output.stderr.contains(remedy), "{words}: {}", output.stderr);
-        assert!(json.is_none(), "{words}");
+        let perf = Perf::of(command);
+        let output = perf.run(option);
+        assert_ne!(output.status, 0, "{option:?}");
+        assert!(
+            output.stderr.contains(remedy),
+            "{option:?}: {}",
+            output.stderr
+        );
+        assert_eq!(output.stdout, "", "{option:?}");
+        perf.left_nothing();
     }
 }

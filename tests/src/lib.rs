@@ -42,6 +42,7 @@ pub mod observer;
 pub mod outside;
 pub mod pattern;
 pub mod peers;
+pub mod perf;
 pub mod procfs;
 pub mod sandbox;
 pub mod sniffer;

@@ -14,7 +14,7 @@ const LEARNING_FRAMES: u64 = 3;
 pub(crate) const ATTEMPTS: u32 = 20;
 
 /// Learning frames a second of each port.
-const LEARNING_RATE: f64 = 1000.0;
+pub(crate) const LEARNING_RATE: f64 = 1000.0;
 
 /// A switch with ports.
 pub(crate) trait Device {

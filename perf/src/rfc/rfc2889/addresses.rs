@@ -109,7 +109,8 @@ fn remembers(
         src: macs[TEST],
         to: Target::Others,
     };
-    let greetings = once(size, TEST, vec![greeting], testing, GREETINGS);
+    let known = Pace::Rate(device::LEARNING_RATE);
+    let greetings = once(size, TEST, vec![greeting], known, GREETINGS);
     greet(tester, &greetings)?;
     let base = stream(&macs, LEARNING, TEST);
     let from = |number| Stream {
