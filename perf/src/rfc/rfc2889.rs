@@ -78,7 +78,7 @@ impl Test for Rfc2889 {
             Kind::Congestion => {
                 "Two ports send as much as the throughput between two ports: one of them half to each of two \
                  others, the other one all to the second of these, which so is offered 150 %. Loss at \
-                 the uncongested port is head-of-line blocking."
+                 the uncongested port is head-of-line blocking, or a machine without time for both senders."
             }
             Kind::AddressCaching => {
                 "The most addresses behind one port for which every frame is sent to that port alone."

@@ -18,7 +18,7 @@ use super::search::Bisection;
 use crate::generate::{Attention, FrameSize, Outcome, Pace, Plan, Summary, Until, whole};
 
 /// A load that was intended counts as offered from this share on.
-const OFFERED: f64 = 0.95;
+pub(crate) const OFFERED: f64 = 0.95;
 
 /// How trials are made and judged.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -6,13 +6,16 @@
 //! 100 % is the throughput between two ports: there is no medium whose rate it could be. A TAP or veth takes
 //! whatever it is given, so a port is congested only as far as the switch has less time for it
 //! than it would need. What this shows is whether the switch shares its time and its queues such that frames to
-//! the port with too much to do do not cost those to the other.
+//! the port with too much to do do not cost those to the other; where it has not time enough for both senders, both
+//! kinds are lost, and the answer is yes. Back pressure is the kernel's way: it works inside the senders' calls, and they
+//! send less.
 
 use anyhow::Result;
 
 use super::super::finding::{Figure, Measure, Unit};
 use super::super::pattern::{Pattern, stream};
 use super::super::tester::Tester;
+use super::super::throughput::OFFERED;
 use crate::generate::{Attention, FrameSize, Outcome, Pace, Plan, Traffic, Transmitter, Until};
 
 /// The port that is offered half.
@@ -61,7 +64,11 @@ fn judge(outcome: &Outcome, rate: f64, tolerance: f64) -> Vec<Measure> {
     };
     #[expect(clippy::cast_precision_loss, reason = "frames below 2^53")]
     let load = |frames: u64| 100.0 * frames as f64 / outcome.sending.max(1e-9) / rate;
-    let blocked = Figure::Answer(uncongested.loss() > tolerance);
+    let blocked = uncongested.loss() > tolerance;
+    // Nothing was lost because less was taken.
+    let is_short =
+        (outcome.intended).is_some_and(|wanted| outcome.offered_load() < wanted * OFFERED);
+    let pressed = sum.loss() <= tolerance && is_short;
     vec![
         Measure::exactly("100 % load", Unit::FramesPerSecond, rate),
         Measure::exactly(
@@ -76,7 +83,12 @@ fn judge(outcome: &Outcome, rate: f64, tolerance: f64) -> Vec<Measure> {
             uncongested.loss() * 100.0,
         ),
         Measure::exactly("lost, congested port", Unit::Percent, sum.loss() * 100.0),
-        Measure::new("head-of-line blocking", Unit::Answer, blocked),
+        Measure::new(
+            "head-of-line blocking",
+            Unit::Answer,
+            Figure::Answer(blocked),
+        ),
+        Measure::new("back pressure", Unit::Answer, Figure::Answer(pressed)),
     ]
 }
 
@@ -103,6 +115,7 @@ mod tests {
         assert!((number("load, congested port") - 150.0).abs() < 1.0);
         assert!(number("lost, uncongested port") > 40.0);
         assert_eq!(figure("head-of-line blocking"), Figure::Answer(true));
+        assert_eq!(figure("back pressure"), Figure::Answer(false));
     }
 
     #[test]
@@ -115,6 +128,31 @@ mod tests {
         .tester();
         let measures = measure(&mut tester, FrameSize::SMALLEST).unwrap();
         assert_eq!(measures[5].figure, Figure::Answer(false));
+    }
+
+    #[test]
+    fn senders_that_are_held_back_and_lose_nothing_feel_back_pressure() {
+        let stream = |from, to| Traffic {
+            from,
+            to: Some(to),
+            offered: 100,
+            wanted: 100,
+            received: 100,
+            ..Traffic::default()
+        };
+        let outcome = |intended| Outcome {
+            size: FrameSize::SMALLEST,
+            intended: Some(intended),
+            sending: 1.0,
+            seconds: 1.0,
+            refused: 0,
+            overflow: 0,
+            streams: vec![stream(0, 2), stream(0, 3), stream(1, 3)],
+            latency: None,
+        };
+        let pressed = |intended| judge(&outcome(intended), 200.0, 0.0)[6].figure;
+        assert_eq!(pressed(400.0), Figure::Answer(true));
+        assert_eq!(pressed(300.0), Figure::Answer(false));
     }
 
     #[test]
