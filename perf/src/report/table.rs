@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::{Absence, Better, Failure, Metric, Report, Row};
 
@@ -35,12 +35,6 @@ impl Report {
             .lock()
             .write_all(self.table()?.as_bytes())?;
         Ok(())
-    }
-
-    /// Writes it as JSON.
-    pub(crate) fn write(&self, path: &std::path::Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
     }
 
     fn table(&self) -> Result<String> {
