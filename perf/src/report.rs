@@ -7,6 +7,7 @@
 //! percentiles, two directions, the processor time beside the throughput) has a row for each.
 
 mod machine;
+mod offload;
 mod row;
 mod statistics;
 mod table;
