@@ -237,6 +237,15 @@ impl Load {
             ) => Some("the connection that a proxy makes has the machine's congestion control"),
             (
                 Scenario::Publish,
+                Self::Tcp {
+                    direction: Direction::Both,
+                    ..
+                },
+            ) => Some(
+                "iperf3 knows directions by the order of connections, which a proxy does not keep",
+            ),
+            (
+                Scenario::Publish,
                 Self::Udp { .. } | Self::RoundTrip(Transport::Udp) | Self::Loaded,
             ) => Some("the port that is published here is a TCP port"),
             (Scenario::Publish, Self::Frames) => Some("a proxy passes no frames on"),
@@ -261,9 +270,9 @@ impl Load {
             Metric::P50 | Metric::P99 | Metric::P999 => "µs",
             Metric::Connections => "connections/s",
             Metric::CpuSwitch | Metric::CpuMachine => match self {
-                Self::Tcp { .. } | Self::Udp { .. } => "ms/Gbit",
+                Self::Tcp { .. } | Self::Udp { .. } | Self::Loaded => "ms/Gbit",
                 Self::Frames => "µs/frame",
-                Self::RoundTrip(_) | Self::Loaded | Self::Connect => "µs/operation",
+                Self::RoundTrip(_) | Self::Connect => "µs/operation",
             },
         }
     }

@@ -3,14 +3,19 @@
 //! A [`Report`] is what `--json` writes and what everything that is made of results reads. It round-trips: what is
 //! written can be read again by the same types, and nothing in it is computed anew when it is read.
 //!
-//! Rows are flat: one for each path, MTU, load, candidate and [`Metric`](row::Metric). A load that has several metrics (three
+//! Rows are flat: one for each path, MTU, load, candidate and [`Metric`]. A load that has several metrics (three
 //! percentiles, two directions, the processor time beside the throughput) has a row for each.
 
 mod machine;
+mod offload;
 mod row;
 mod statistics;
 mod table;
 
+use std::fs::OpenOptions;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use machine::{Machine, Offload};
@@ -66,6 +71,26 @@ pub(crate) struct Failure {
     pub(crate) round: usize,
     /// Why there is no figure, in one line.
     pub(crate) why: String,
+}
+
+/// Writes something as JSON.
+pub(crate) fn write(path: &Path, what: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(what)? + "\n";
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Whether [`write()`] can work: to be asked before an hour of measurements. It changes nothing.
+pub(crate) fn check_writable(path: &Path) -> Result<()> {
+    let is_there = path.exists();
+    let check = || {
+        OpenOptions::new().append(true).create(true).open(path)?;
+        if is_there {
+            Ok(())
+        } else {
+            std::fs::remove_file(path)
+        }
+    };
+    check().with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]
@@ -140,6 +165,20 @@ mod tests {
         let text = serde_json::to_string_pretty(&report()).unwrap();
         let read: Report = serde_json::from_str(&text).unwrap();
         assert_eq!(read, report());
+    }
+
+    #[test]
+    fn whether_a_file_can_be_written_is_found_out_without_a_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("report.json");
+        check_writable(&path).unwrap();
+        assert!(!path.exists());
+        write(&path, &report()).unwrap();
+        check_writable(&path).unwrap();
+        let read: Report = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(read, report());
+        let nowhere = dir.path().join("no/report.json");
+        assert!(check_writable(&nowhere).is_err() && write(&nowhere, &report()).is_err());
     }
 
     #[test]
