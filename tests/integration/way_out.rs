@@ -112,7 +112,7 @@ impl Site {
             format!("2001:2:0:{number:x}::/64"),
         ];
         let subnets = subnets.map(|subnet| subnet.parse().must("a subnet"));
-        (self.host).run(|| nat::way_out(&format!("vs-{number}"), &subnets))
+        (self.host).run(|| nat::WaysOut::default().open(&format!("vs-{number}"), &subnets))
     }
 
     fn end(&self, service: Service) {
