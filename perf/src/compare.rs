@@ -27,6 +27,7 @@ use crate::report::{Report, check_writable, write};
 use crate::scenario::Scenario;
 use plan::Plan;
 pub(crate) use plan::candidates;
+pub(crate) use stage::one_line;
 
 /// What the command line says.
 #[derive(Debug, clap::Args)]

@@ -44,7 +44,8 @@ fn figure(report: &Value, name: &str) -> f64 {
 fn every_frame_that_was_offered_is_accounted_for() {
     let _alone = Guard::alone();
     let report = run(
-        "rfc2544 --candidates vswitch --tests throughput --sizes 64 --seconds 0.2 \
+        "rfc2544",
+        "--candidates vswitch --tests throughput --sizes 64 --seconds 0.2 \
                       --tolerance 1 --resolution 10",
     );
     assert!(figure(&report, "throughput") > 0.0);
@@ -71,7 +72,8 @@ fn every_frame_that_was_offered_is_accounted_for() {
 fn a_frame_takes_some_time_from_host_to_host() {
     let _alone = Guard::alone();
     let report = run(
-        "rfc2544 --candidates vswitch --tests latency --sizes 1518 --seconds 0.2 \
+        "rfc2544",
+        "--candidates vswitch --tests latency --sizes 1518 --seconds 0.2 \
                       --tolerance 1 --resolution 10",
     );
     let times = ["min", "median", "99th percentile", "max"];
@@ -83,7 +85,8 @@ fn a_frame_takes_some_time_from_host_to_host() {
 fn the_table_is_found_to_hold_what_it_is_bounded_to() {
     let _alone = Guard::alone();
     let report = run(
-        "rfc2889 --candidates vswitch:max_entries=300 --tests address-caching \
+        "rfc2889",
+        "--candidates vswitch:max_entries=300 --tests address-caching \
                       --most-addresses 1000 --address-rate 5000 --ports 3",
     );
     // The hosts' own addresses have places of it, too.
@@ -96,7 +99,8 @@ fn the_table_is_found_to_hold_what_it_is_bounded_to() {
 fn a_broadcast_reaches_all_ports_but_the_first() {
     let _alone = Guard::alone();
     let report = run(
-        "rfc2889 --candidates vswitch --tests broadcast --sizes 64 --seconds 0.2 \
+        "rfc2889",
+        "--candidates vswitch --tests broadcast --sizes 64 --seconds 0.2 \
                       --tolerance 1 --resolution 10 --ports 3",
     );
     let trials = report["findings"][0]["trials"].as_array().must("trials");

@@ -108,7 +108,7 @@ impl Stage {
 }
 
 /// An error with its causes, in one line whatever a program has said.
-pub(super) fn one_line(error: &anyhow::Error) -> String {
+pub(crate) fn one_line(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     let lines: Vec<_> = text
         .lines()

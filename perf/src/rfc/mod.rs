@@ -30,16 +30,20 @@ mod throughput;
 
 use std::io::Write as _;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Result, ensure};
 
 use args::Common;
 pub(crate) use args::{Args2544, Args2889};
 use bench::{Bench, Recipe};
 pub(crate) use frames::{FrameRates, frame_rates};
 use report::{Conditions, Report};
-use series::{Entrant, Test};
+use series::{Entrant, Results, Test};
 use tester::Tester;
 use throughput::Settings;
+
+use crate::compare;
+use crate::interrupt;
+use crate::report::Absence;
 
 /// `vswitch-perf rfc2544`.
 pub(crate) fn rfc2544(args: &Args2544) -> Result<()> {
@@ -57,7 +61,7 @@ fn run<T: Test>(tests: &[T], hosts: u8, common: &Common, settings: Settings) -> 
     series::check_ports(tests, hosts.into())?;
     let (kinds, programs) = (common.kinds()?, common.programs()?);
     let conditions = Conditions::new(&settings, hosts, &programs, &kinds)?;
-    let mut entrants = Vec::new();
+    let (mut entrants, mut absent) = (Vec::new(), Vec::new());
     for kind in kinds {
         let name = kind.to_string();
         let recipe = Recipe {
@@ -67,16 +71,34 @@ fn run<T: Test>(tests: &[T], hosts: u8, common: &Common, settings: Settings) -> 
             mtu: common.mtu,
             hosts,
         };
-        let bench = Bench::new(recipe).with_context(|| name.clone())?;
-        entrants.push(Entrant {
-            name,
-            mtu: bench.mtu(),
-            tester: Tester::new(Box::new(bench), settings),
-        });
+        match Bench::new(recipe) {
+            Ok(bench) => entrants.push(Entrant {
+                name,
+                mtu: bench.mtu(),
+                tester: Tester::new(Box::new(bench), settings),
+            }),
+            Err(error) => {
+                interrupt::check()?;
+                let (mtu, why) = (None, compare::one_line(&error));
+                series::note(&format!("{name} is left out: {why}"));
+                absent.push(Absence { name, mtu, why });
+            }
+        }
     }
-    let findings = series::run(tests, &common.sizes, &mut entrants)?;
+    ensure!(
+        !entrants.is_empty(),
+        "no candidate can be had here: the reasons are above"
+    );
+    let mut results = Results::default();
+    let outcome = series::run(tests, &common.sizes, &mut entrants, &mut results);
     drop(entrants);
-    let report = Report::new(tests, conditions, findings);
-    std::io::stdout().write_all(report.markdown().as_bytes())?;
-    report.write(common.json.as_deref(), common.out.as_deref())
+    let failed = results.failures.len();
+    if !results.findings.is_empty() || outcome.is_ok() {
+        let report = Report::new(tests, conditions, results, absent);
+        std::io::stdout().write_all(report.markdown().as_bytes())?;
+        report.write(common.json.as_deref(), common.out.as_deref())?;
+    }
+    outcome?;
+    ensure!(failed == 0, "{failed} tests failed: they are named above");
+    Ok(())
 }

@@ -8,11 +8,11 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::finding::{Figure, Finding, Measure};
-use super::series::Test;
+use super::series::{Failure, Results, Test};
 use super::throughput::Settings;
 use crate::candidate::{Kind, Programs};
 use crate::compare::facts;
-use crate::report::Machine;
+use crate::report::{Absence, Machine};
 
 /// All of a series.
 #[derive(Debug, Serialize)]
@@ -22,6 +22,10 @@ pub(crate) struct Report {
     explanations: Vec<(&'static str, &'static str)>,
     conditions: Conditions,
     findings: Vec<Finding>,
+    /// Tests that failed.
+    failures: Vec<Failure>,
+    /// Candidates that could not be had.
+    absent: Vec<Absence>,
 }
 
 /// How it was measured.
@@ -73,14 +77,17 @@ impl Report {
     pub(crate) fn new<T: Test>(
         tests: &[T],
         conditions: Conditions,
-        findings: Vec<Finding>,
+        results: Results,
+        absent: Vec<Absence>,
     ) -> Self {
         let explain = |test: &T| (test.title(), test.explanation());
         Self {
             standard: T::STANDARD,
             explanations: tests.iter().map(explain).collect(),
             conditions,
-            findings,
+            findings: results.findings,
+            failures: results.failures,
+            absent,
         }
     }
 
@@ -109,6 +116,20 @@ impl Report {
              frame check sequence. `>=`: the generator, or the test, could go no further.\n",
             self.standard
         );
+        for Absence { name, why, .. } in &self.absent {
+            text.push_str(&format!("\n{name} is left out: {why}\n"));
+        }
+        for failure in &self.failures {
+            let Failure {
+                candidate,
+                test,
+                frame_size,
+                why,
+            } = failure;
+            text.push_str(&format!(
+                "\n{test}, {frame_size} bytes, {candidate} failed: {why}\n"
+            ));
+        }
         for (title, explanation) in &self.explanations {
             let of_test: Vec<_> = self
                 .findings
@@ -290,7 +311,16 @@ mod tests {
             repetitions: 5,
             command: "rfc2544".to_owned(),
         };
-        Report::new(&[test], conditions, findings)
+        let results = Results {
+            findings,
+            failures: Vec::new(),
+        };
+        let absent = vec![Absence {
+            name: "vde".to_owned(),
+            mtu: None,
+            why: "not here".to_owned(),
+        }];
+        Report::new(&[test], conditions, results, absent)
     }
 
     #[test]
@@ -306,6 +336,7 @@ mod tests {
 `-`: no reason
 ";
         assert!(text.ends_with(table), "{text}");
+        assert!(text.contains("\nvde is left out: not here\n"), "{text}");
     }
 
     #[test]

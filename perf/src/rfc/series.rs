@@ -3,11 +3,14 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
+use serde::Serialize;
 
 use super::finding::{Finding, Measure};
 use super::tester::Tester;
+use crate::compare::one_line;
 use crate::generate::FrameSize;
+use crate::interrupt;
 
 /// A test of an RFC.
 pub(crate) trait Test: Copy {
@@ -53,38 +56,80 @@ pub(crate) fn check_ports<T: Test>(tests: &[T], ports: usize) -> Result<()> {
     Ok(())
 }
 
-/// Runs all of them.
+/// What a series found.
+#[derive(Debug, Default)]
+pub(crate) struct Results {
+    pub(crate) findings: Vec<Finding>,
+    pub(crate) failures: Vec<Failure>,
+}
+
+/// A test that failed over a candidate; the others went on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Failure {
+    pub(crate) candidate: String,
+    pub(crate) test: &'static str,
+    pub(crate) frame_size: FrameSize,
+    pub(crate) why: String,
+}
+
+/// Runs all of them. What was found is kept also where the user ends the series, which is the error.
 pub(crate) fn run<T: Test>(
     tests: &[T],
     sizes: &[FrameSize],
     entrants: &mut [Entrant],
-) -> Result<Vec<Finding>> {
-    let mut findings = Vec::new();
+    results: &mut Results,
+) -> Result<()> {
     for test in tests {
         for (turn, size) in test.sizes(sizes).into_iter().enumerate() {
             for place in 0..entrants.len() {
                 // Who was first is last the next time.
                 let place = (place + turn) % entrants.len();
-                let Entrant { name, mtu, tester } = &mut entrants[place];
-                let what = format!("{}, {size} bytes, {name}", test.title());
-                progress(&what);
-                if !size.fits(*mtu) {
-                    note(&format!("{what}: left out, as the MTU is {mtu}"));
-                    continue;
-                }
-                let measures = turn_of(*test, tester, size).context(what)?;
-                findings.push(Finding {
-                    candidate: name.clone(),
-                    test: test.title(),
-                    frame_size: size,
-                    measures,
-                    trials: tester.take_trials(),
-                });
+                one(*test, size, &mut entrants[place], results)?;
             }
         }
     }
-    clear();
-    Ok(findings)
+    progress("");
+    Ok(())
+}
+
+/// One test with one size over one candidate.
+fn one<T: Test>(
+    test: T,
+    size: FrameSize,
+    entrant: &mut Entrant,
+    results: &mut Results,
+) -> Result<()> {
+    let Entrant { name, mtu, tester } = entrant;
+    let what = format!("{}, {size} bytes, {name}", test.title());
+    progress(&what);
+    if !size.fits(*mtu) {
+        note(&format!("{what}: left out, as the MTU is {mtu}"));
+        return Ok(());
+    }
+    let measured = turn_of(test, tester, size);
+    let trials = tester.take_trials();
+    let (candidate, frame_size) = (name.clone(), size);
+    match measured {
+        Ok(measures) => results.findings.push(Finding {
+            candidate,
+            test: test.title(),
+            frame_size,
+            measures,
+            trials,
+        }),
+        Err(error) => {
+            interrupt::check()?;
+            let why = one_line(&error);
+            note(&format!("{what}: {why}"));
+            results.failures.push(Failure {
+                candidate,
+                test: test.title(),
+                frame_size,
+                why,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A test in the candidate's turn.
@@ -106,12 +151,9 @@ fn progress(what: &str) {
     }
 }
 
-fn clear() {
+/// Says something that stays.
+pub(crate) fn note(what: &str) {
     progress("");
-}
-
-fn note(what: &str) {
-    clear();
     drop(writeln!(std::io::stderr(), "{what}"));
 }
 
@@ -134,13 +176,49 @@ mod tests {
             both_ways: false,
         }];
         let mut entrants = [entrant("a", 1500), entrant("b", 1450)];
-        let findings = run(&tests, &FrameSize::STANDARD[5..], &mut entrants).unwrap();
+        let mut results = Results::default();
+        run(
+            &tests,
+            &FrameSize::STANDARD[5..],
+            &mut entrants,
+            &mut results,
+        )
+        .unwrap();
+        let Results { findings, failures } = results;
+        assert!(failures.is_empty());
         let runs: Vec<_> = (findings.iter())
             .map(|one| (one.candidate.as_str(), one.frame_size.to_string()))
             .collect();
         let wanted = [("a", "1280"), ("b", "1280"), ("a", "1518")];
         assert_eq!(runs, wanted.map(|(name, size)| (name, size.to_owned())));
         assert!(findings.iter().all(|one| one.trials.len() > 3));
+    }
+
+    #[test]
+    fn a_candidate_that_fails_does_not_end_the_series() {
+        let tests = [Rfc2544 {
+            kind: Kind::Throughput,
+            both_ways: false,
+        }];
+        let deaf = Simulated {
+            capacity: 0.0,
+            buffer: 0.0,
+            ..Simulated::default()
+        };
+        let (name, mtu) = ("deaf".to_owned(), 1500);
+        let tester = deaf.tester();
+        let mut entrants = [Entrant { name, mtu, tester }, entrant("b", 1500)];
+        let mut results = Results::default();
+        run(&tests, &[FrameSize::SMALLEST], &mut entrants, &mut results).unwrap();
+        assert_eq!(results.findings[0].candidate, "b");
+        let [failure] = &results.failures[..] else {
+            panic!("{:?}", results.failures);
+        };
+        assert_eq!(
+            (&*failure.candidate, failure.frame_size),
+            ("deaf", FrameSize::SMALLEST)
+        );
+        assert!(failure.why.contains("does not hear"), "{}", failure.why);
     }
 
     #[test]
