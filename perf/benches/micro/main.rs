@@ -5,19 +5,37 @@
 //! frame takes, beside `memcpy` and the bounds of the project, is told by `vswitch-perf results target/criterion`.
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use criterion::{Bencher, Criterion, SamplingMode, Throughput};
-use vswitch_micro::{Case, Work, catalogue};
+use vswitch_micro::{Case, Origin, Work, catalogue};
 
 fn main() -> Result<()> {
-    let mut criterion = Criterion::default().configure_from_args();
+    let directory = results()?;
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    // Cargo says so when it is to measure; otherwise each case runs once, as a test.
+    let has = |name| arguments.iter().any(|argument| argument == name);
+    if has("--bench") && !has("--list") {
+        Origin::now(arguments)?.write(&directory)?;
+    }
+    let mut criterion = Criterion::default()
+        .output_directory(&directory)
+        .configure_from_args();
     for case in catalogue() {
         measure(&mut criterion, &case)?;
     }
     criterion.final_summary();
     Ok(())
+}
+
+/// `criterion` in Cargo's target directory, in which this program lies as `release/deps/micro-...`.
+fn results() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let target =
+        (program.ancestors().nth(3)).context("this program is not in a target directory")?;
+    Ok(target.join("criterion"))
 }
 
 fn measure(criterion: &mut Criterion, case: &Case) -> Result<()> {

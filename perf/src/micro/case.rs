@@ -40,6 +40,8 @@ pub struct Case {
     pub frames: u64,
     /// Bytes of one run, virtio-net headers not counted; none where no bytes are gone through.
     pub bytes: Option<u64>,
+    /// The `memcpy` that is the limit of a case with bytes: the size of what is in the cache at a time.
+    pub limit: Option<usize>,
     /// What the project asks of it, if anything.
     pub bound: Option<Bound>,
     make: Make,
@@ -63,14 +65,19 @@ impl Case {
             name: name.into(),
             frames: frames as u64,
             bytes: None,
+            limit: None,
             bound: None,
             make: Box::new(move || Ok(Box::new(make()?))),
         }
     }
 
-    pub(crate) fn bytes(self, bytes: usize) -> Self {
-        let bytes = Some(bytes as u64);
-        Self { bytes, ..self }
+    /// One run goes through so many bytes, `limit` of them in one piece.
+    pub(crate) fn bytes(self, bytes: usize, limit: usize) -> Self {
+        Self {
+            bytes: Some(bytes as u64),
+            limit: Some(limit),
+            ..self
+        }
     }
 
     pub(crate) fn at_most(self, goal: f64, floor: f64) -> Self {
@@ -117,6 +124,17 @@ mod tests {
         let cases = catalogue();
         let names: BTreeSet<_> = cases.iter().map(Case::id).collect();
         assert_eq!(names.len(), cases.len());
+    }
+
+    #[test]
+    fn every_limit_is_a_case_of_its_own() {
+        let cases = catalogue();
+        for case in &cases {
+            assert_eq!(case.bytes.is_some(), case.limit.is_some());
+            let limit = case.limit.map(|size| format!("memcpy/{size}"));
+            let known = limit.is_none_or(|limit| cases.iter().any(|case| case.id() == limit));
+            assert!(known, "{case:?}");
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(crate) struct Drain {
     frames: AtomicU64,
 }
 
+/// What only the tests look at.
+#[cfg(test)]
 impl Drain {
     /// Frames taken so far.
     pub(crate) fn frames(&self) -> u64 {

@@ -35,11 +35,14 @@ const AGEING_SECS: u32 = 300;
 /// Stations are behind these, in turn.
 const PORTS: [PortId; 2] = [PortId::new(0), PortId::new(1)];
 
+/// Makes what is asked of a table of so many stations.
+type Make = fn(usize) -> Result<Asked>;
+
 /// See the module's essay.
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for size in SIZES {
-        let case = |name: &str, make: fn(usize) -> Result<Asked>| {
+        let case = |name: &str, make: Make| {
             Case::new("fdb", format!("{name}/{size}"), MAX_BATCH, move || {
                 make(size)
             })
@@ -231,7 +234,7 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_there_or_not_as_the_name_says() {
         let now = Tick::default();
-        let asks: [(fn(usize) -> Result<Asked>, usize); 4] = [
+        let asks: [(Make, usize); 4] = [
             (Asked::random, 1000),
             (Asked::chained, 1000),
             (Asked::hot, HOT),

@@ -17,9 +17,11 @@ mod fdb;
 mod forward;
 mod frames;
 mod offload;
+mod origin;
 pub mod probe;
 mod random;
 mod stations;
 mod tunnel;
 
 pub use case::{Bound, Case, Work, catalogue};
+pub use origin::{Build, Origin};

@@ -28,6 +28,9 @@ const UDP_SIZE: u16 = 1400;
 /// Segments of a superframe; the longest of TCP that an IP packet has room for.
 const SEGMENTS: usize = 45;
 
+/// Makes a superframe.
+type Make = fn() -> Vec<u8>;
+
 /// Copying, the limit of everything that goes through its bytes.
 pub(crate) fn memcpy() -> Vec<Case> {
     let case = |size| {
@@ -37,7 +40,7 @@ pub(crate) fn memcpy() -> Vec<Case> {
                 to: vec![0; size],
             })
         };
-        Case::new("memcpy", size.to_string(), 1, make).bytes(size)
+        Case::new("memcpy", size.to_string(), 1, make).bytes(size, size)
     };
     SIZES.into_iter().map(case).collect()
 }
@@ -48,10 +51,10 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("checksum", size.to_string(), 1, move || {
             Ok(Summing(vec![1; size]))
         })
-        .bytes(size)
+        .bytes(size, size)
     };
     let mut cases: Vec<_> = SIZES.into_iter().map(sum).collect();
-    let supers: [(&str, fn() -> Vec<u8>); 2] = [
+    let supers: [(&str, Make); 2] = [
         ("tcp4", || frames::tcp_super(B, A, TCP_SIZE, SEGMENTS)),
         ("udp4", || frames::udp_super(B, A, UDP_SIZE, SEGMENTS)),
     ];
@@ -59,8 +62,8 @@ pub(crate) fn cases() -> Vec<Case> {
         let bytes = frames::split(&make()).1.len();
         let cut = move || Ok(Cutting::new(make()));
         let join = move || Joining::new(&make());
-        cases.push(Case::new("segment", name, SEGMENTS, cut).bytes(bytes));
-        cases.push(Case::new("coalesce", name, SEGMENTS, join).bytes(bytes));
+        cases.push(Case::new("segment", name, SEGMENTS, cut).bytes(bytes, SIZES[2]));
+        cases.push(Case::new("coalesce", name, SEGMENTS, join).bytes(bytes, SIZES[2]));
     }
     cases
 }
