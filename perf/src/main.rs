@@ -9,6 +9,7 @@
 
 mod bare;
 mod candidate;
+mod instructions;
 mod latency;
 mod load;
 mod report;
@@ -21,6 +22,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
 use candidate::{Candidate, Container, Lan, Program};
+use instructions::{Instructions, Probe};
 use load::Load;
 use report::Report;
 use scenario::{Path, Scenario};
@@ -43,6 +45,10 @@ enum Command {
     Macvlan(Macvlan),
     /// A published port of this switch beside Docker's userland proxy: TCP both ways
     Publish(Publish),
+    /// Instructions per frame of the data path, counted by callgrind and compared with those that were agreed
+    Instructions(Instructions),
+    #[command(hide = true)]
+    Probe(Probe),
 }
 
 #[derive(Debug, clap::Args)]
@@ -148,6 +154,8 @@ fn main() -> Result<()> {
             ];
             compare(&args.rounds, Scenario::Published, candidates)
         }
+        Command::Instructions(args) => instructions::run(&args),
+        Command::Probe(args) => instructions::run_probe(&args),
     }
 }
 
