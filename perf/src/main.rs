@@ -12,8 +12,10 @@ mod candidate;
 mod instructions;
 mod latency;
 mod load;
+#[allow(dead_code, unused_imports)] // The runs move over to it next.
 mod report;
 mod scenario;
+mod summary;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,8 +26,8 @@ use clap::{Parser, Subcommand};
 use candidate::{Candidate, Container, Lan, Program};
 use instructions::{Instructions, Probe};
 use load::Load;
-use report::Report;
 use scenario::{Path, Scenario};
+use summary::Report;
 
 /// Compare switches, alternating within one run.
 #[derive(Debug, Parser)]
