@@ -12,8 +12,10 @@ mod candidate;
 mod instructions;
 mod latency;
 mod load;
+mod plot;
 #[allow(dead_code, unused_imports)] // The runs move over to it next.
 mod report;
+mod results;
 mod scenario;
 mod summary;
 
@@ -26,6 +28,7 @@ use clap::{Parser, Subcommand};
 use candidate::{Candidate, Container, Lan, Program};
 use instructions::{Instructions, Probe};
 use load::Load;
+use results::Results;
 use scenario::{Path, Scenario};
 use summary::Report;
 
@@ -49,6 +52,8 @@ enum Command {
     Publish(Publish),
     /// Instructions per frame of the data path, counted by callgrind and compared with those that were agreed
     Instructions(Instructions),
+    /// Put results into a document: tables, pictures, how to repeat them
+    Results(Results),
     #[command(hide = true)]
     Probe(Probe),
 }
@@ -157,6 +162,7 @@ fn main() -> Result<()> {
             compare(&args.rounds, Scenario::Published, candidates)
         }
         Command::Instructions(args) => instructions::run(&args),
+        Command::Results(args) => results::run(&args),
         Command::Probe(args) => instructions::run_probe(&args),
     }
 }
