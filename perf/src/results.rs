@@ -1,11 +1,11 @@
 //! `vswitch-perf results`: a document of measured results, kept up to date by the program and commented by people.
 //!
-//! Reports of runs (`compare --json`) and the timings of the benches go in; out come Markdown sections with tables and
+//! Reports of runs (`--json`) and the timings of the benches go in; out come Markdown sections with tables and
 //! pictures. With `--into` they are put into a document: each section has marks around it, what is between the marks
 //! is the program's, and everything else (why something is slow, what was tried) stays as it was written.
 //!
 //! - [`document`]: the marks.
-//! - [`comparison`] and [`micro`]: the two kinds of sections; [`markdown`]: the tables in them.
+//! - [`comparison`], [`series`] and [`micro`]: the kinds of sections; [`markdown`]: the tables in them.
 //! - [`criterion`]: reading what the benches left behind.
 //!
 //! All but the reading and writing of files is pure.
@@ -15,13 +15,17 @@ mod criterion;
 mod document;
 mod markdown;
 mod micro;
+mod series;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use serde_json::Value;
+
 use crate::report::Report;
+use series::Series;
 
 /// What of the results is asked for.
 #[derive(Debug, clap::Args)]
@@ -50,12 +54,32 @@ struct Section {
 struct Plot {
     /// Name of the file.
     file: String,
+    /// What it shows, for those who do not see it.
+    what: String,
     /// The picture.
     svg: String,
 }
 
+/// Names of this switch, however it is set up, begin so.
+const OWN: &str = "vswitch";
+
 /// The directory of pictures, beside the document.
 const PLOTS: &str = "plots";
+
+impl Plot {
+    /// The paragraph that shows it.
+    fn shown(&self) -> String {
+        format!("![{}]({PLOTS}/{})\n\n", self.what, self.file)
+    }
+}
+
+/// How to run a command of this program again, as a block of Markdown.
+fn reproduce(command: &str) -> String {
+    let arguments = command.strip_prefix("vswitch-perf ").unwrap_or(command);
+    format!(
+        "```sh\ncargo build --release --workspace\ntarget/release/vswitch-perf {arguments}\n```\n"
+    )
+}
 
 /// Reads, and prints or writes.
 ///
@@ -115,12 +139,18 @@ fn read(path: &Path) -> Result<Vec<Section>> {
 fn read_report(path: &Path) -> Result<Section> {
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let report: Report = serde_json::from_str(&text).with_context(|| {
+    let none = || {
         format!(
-            "{} is no report of `vswitch-perf compare --json`",
+            "{} is no report of `vswitch-perf` (compare, rfc2544, rfc2889) as --json writes it",
             path.display()
         )
-    })?;
+    };
+    let json: Value = serde_json::from_str(&text).with_context(none)?;
+    if json.get("standard").is_some() {
+        let series: Series = serde_json::from_value(json).with_context(none)?;
+        return Ok(series::section(&series));
+    }
+    let report: Report = serde_json::from_value(json).with_context(none)?;
     Ok(comparison::section(&report))
 }
 
@@ -154,6 +184,7 @@ mod tests {
             markdown: markdown.to_owned(),
             plots: vec![Plot {
                 file: "bridge.svg".to_owned(),
+                what: "a bridge".to_owned(),
                 svg: "<svg/>".to_owned(),
             }],
         }
@@ -182,11 +213,10 @@ mod tests {
         let none = read(directory.path()).unwrap_err();
         assert!(none.to_string().contains("neither reports"), "{none}");
         let path = directory.path().join("other.json");
-        fs::write(&path, "{\"machine\": 1}").unwrap();
-        let other = read(directory.path()).unwrap_err();
-        assert!(
-            other.to_string().contains("other.json is no report"),
-            "{other}"
-        );
+        for text in ["", "{\"machine\": 1}", "{\"standard\": 1}"] {
+            fs::write(&path, text).unwrap();
+            let other = read(directory.path()).unwrap_err().to_string();
+            assert!(other.contains("other.json is no report"), "{other}");
+        }
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct Bar {
     pub(crate) candidate: usize,
     /// Median and extremes.
     pub(crate) value: Spread,
+    /// Whether more could not have been found out.
+    pub(crate) at_least: bool,
     /// The ratio to the baseline; none for the baseline itself.
     pub(crate) ratio: Option<f64>,
     /// What it has to reach, if anything.
@@ -81,7 +83,8 @@ impl Bar {
 
     /// What stands behind the bar.
     fn label(&self) -> String {
-        let mut label = figure(self.value.median);
+        let mut label = if self.at_least { "≥ " } else { "" }.to_owned();
+        label += &figure(self.value.median);
         if let Some(ratio) = self.ratio {
             label += &format!("  ×{ratio:.2}");
         }
@@ -195,9 +198,11 @@ impl Bars {
         let length = columns.x(bar.value.median) - columns.left;
         canvas.bar((columns.left, y), length, BAR, bar.candidate);
         let (from, to) = (columns.x(bar.value.min), columns.x(bar.value.max));
-        canvas.whisker((from, middle), (to, middle));
-        for x in [from, to] {
-            canvas.whisker((x, middle - CAP), (x, middle + CAP));
+        if bar.value.max > bar.value.min {
+            canvas.whisker((from, middle), (to, middle));
+            for x in [from, to] {
+                canvas.whisker((x, middle - CAP), (x, middle + CAP));
+            }
         }
         if let Some(at) = bar.floor.and_then(|floor| floor.at) {
             let x = columns.x(at);
@@ -232,14 +237,12 @@ impl Bars {
             text += &format!("{}: ", group.label);
             let bars = group.bars.iter().map(|bar| {
                 let Spread { median, min, max } = bar.value;
-                let mut said = format!(
-                    "{} {} {} ({} to {})",
-                    self.name(bar),
-                    figure(median),
-                    self.unit,
-                    figure(min),
-                    figure(max)
-                );
+                let least = if bar.at_least { "at least " } else { "" };
+                let mut said =
+                    format!("{} {least}{} {}", self.name(bar), figure(median), self.unit);
+                if max > min {
+                    said += &format!(" ({} to {})", figure(min), figure(max));
+                }
                 if let Some(ratio) = bar.ratio {
                     said += &format!(", {ratio:.2} of the baseline");
                 }
@@ -268,6 +271,7 @@ mod tests {
         let bar = |candidate, value, ratio, floor| Bar {
             candidate,
             value,
+            at_least: false,
             ratio,
             floor,
         };
@@ -374,6 +378,22 @@ mod tests {
         assert!(columns.right - columns.left > 300.0);
         assert!(columns.x(33.0) <= columns.right);
         assert!((columns.x(0.0) - columns.left).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_is_known_but_for_a_bound_is_marked_and_has_no_whisker() {
+        let mut bars = bars();
+        bars.groups.truncate(1);
+        bars.groups[0].bars.truncate(1);
+        bars.groups[0].bars[0].value = spread(30.0, 30.0, 30.0);
+        bars.groups[0].bars[0].at_least = true;
+        let svg = bars.draw();
+        check(&svg);
+        assert!(
+            svg.contains(">≥ 30.0<") && !svg.contains("class=\"whisker\""),
+            "{svg}"
+        );
+        assert!(svg.contains("kernel-bridge at least 30.0 Gbit/s."), "{svg}");
     }
 
     #[test]

@@ -101,11 +101,13 @@ fn decade(number: f64) -> i32 {
     power
 }
 
-/// A figure in three digits or more, as many as its size needs.
+/// A figure in three digits or more, as many as its size needs; long ones in groups of three.
 pub(crate) fn figure(value: f64) -> String {
     let size = value.abs();
     if size == 0.0 {
         "0".to_owned()
+    } else if size >= 9_999.5 {
+        grouped(&format!("{value:.0}"))
     } else if size >= 99.95 {
         format!("{value:.0}")
     } else if size >= 9.995 {
@@ -115,6 +117,19 @@ pub(crate) fn figure(value: f64) -> String {
     } else {
         format!("{value:.3}")
     }
+}
+
+/// Digits with a narrow space, at which no line breaks, between groups of three.
+fn grouped(digits: &str) -> String {
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        let left = digits.len() - place;
+        if place > 0 && left.is_multiple_of(3) && !grouped.ends_with('-') {
+            grouped.push('\u{202f}');
+        }
+        grouped.push(digit);
+    }
+    grouped
 }
 
 /// A number of an axis, without noughts that say nothing.
@@ -164,10 +179,10 @@ mod tests {
     #[test]
     fn figures_have_the_digits_that_matter() {
         let all = [
-            0.0, 0.5678, 0.99999, 1.234, 9.996, 31.26, 99.96, 136.4, 12_345.6,
+            0.0, 0.5678, 0.99999, 1.234, 9.996, 31.26, 99.96, 136.4, 9_999.4,
         ];
         let expected = [
-            "0", "0.568", "1.00", "1.23", "10.0", "31.3", "100", "136", "12346",
+            "0", "0.568", "1.00", "1.23", "10.0", "31.3", "100", "136", "9999",
         ];
         assert_eq!(all.map(figure), expected);
         assert_eq!(

@@ -5,12 +5,9 @@ mod plots;
 use std::collections::BTreeMap;
 
 use super::markdown::{Align, Table};
-use super::{PLOTS, Section};
+use super::{OWN, Section, reproduce};
 use crate::plot::figure;
 use crate::report::{Better, Machine, Metric, Report, Row, Spread};
-
-/// Names of this switch begin so.
-const OWN: &str = "vswitch";
 
 /// The section of a report.
 pub(super) fn section(report: &Report) -> Section {
@@ -38,7 +35,7 @@ pub(super) fn section(report: &Report) -> Section {
             .iter()
             .filter(|plot| plot.file.starts_with(&place.slug(report)))
         {
-            text += &format!("![{}]({PLOTS}/{})\n\n", place.title(report), plot.file);
+            text += &plot.shown();
         }
         text += &table(report, &place.rows);
     }
@@ -130,7 +127,7 @@ fn provenance(report: &Report) -> String {
         "{cores} cores of {processor}, {memory} MiB, Linux {kernel}, {date}; load average before: {busy}. {}. \
          Medians of {} rounds of {} s, in which the candidates take turns; in brackets the least and the most; `×` is \
          the median of the ratios to {} within each round. To repeat it, as root:\n\n\
-         ```sh\ncargo build --release --workspace\n{}\n```\n\n",
+         {}\n",
         programs.join(", "),
         report.rounds,
         report.seconds,
@@ -138,7 +135,7 @@ fn provenance(report: &Report) -> String {
             .baseline
             .as_deref()
             .unwrap_or("the baseline, which could not run here,"),
-        report.command
+        reproduce(&report.command)
     )
 }
 

@@ -41,6 +41,7 @@ pub(super) fn draw(report: &Report, rows: &[&Row], title: &str, prefix: &str) ->
         };
         plots.push(Plot {
             file: format!("{prefix}{}.svg", slug(name(metric))),
+            what: format!("{title}: {}", name(metric)),
             svg: bars.draw(),
         });
     }
@@ -54,6 +55,7 @@ pub(super) fn draw(report: &Report, rows: &[&Row], title: &str, prefix: &str) ->
         };
         plots.push(Plot {
             file: format!("{prefix}times.svg"),
+            what: format!("{title}: times"),
             svg: latency.draw(),
         });
     }
@@ -88,6 +90,7 @@ fn groups(report: &Report, all: &[String], rows: &[&Row]) -> Vec<Group> {
             let bar = |(candidate, row): &(usize, &Row)| Bar {
                 candidate: *candidate,
                 value: row.value,
+                at_least: false,
                 ratio: (row.ratio.filter(|_| !is_baseline(row))).map(|ratio| ratio.median),
                 floor: row.goal.map(|goal| Floor {
                     ratio: goal.ratio,

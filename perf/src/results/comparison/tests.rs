@@ -91,7 +91,7 @@ fn a_section_says_where_how_and_what() {
         "2 cores of a processor",
         "Linux 6.18.5",
         "iperf3 3.12",
-        "```sh\ncargo build --release --workspace\nvswitch-perf compare bridge --rounds 5\n```",
+        "```sh\ncargo build --release --workspace\ntarget/release/vswitch-perf compare bridge --rounds 5\n```",
         "Floors: 1 met, 1 **MISSED**: tcp-1-cubic (throughput, host to host, MTU 1500) ≥ 0.90 **MISSED** (0.63).",
         "| load |  | kernel-bridge | vswitch | ovs | floor |",
         "| tcp-1-cubic | throughput, Gbit/s | 30.0 (27.0–33.0) | 19.0 (17.1–20.9) **×0.63** | \
