@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::{fdb, forward, offload, tunnel};
+use crate::{fdb, forward, offload, parse, tunnel};
 
 /// What is run over and over.
 pub trait Work {
@@ -105,7 +105,7 @@ impl Case {
 pub fn catalogue() -> Vec<Case> {
     let mut cases = Vec::new();
     cases.extend(offload::memcpy());
-    cases.extend(forward::parse());
+    cases.extend(parse::cases());
     cases.extend(fdb::cases());
     cases.extend(forward::cases());
     cases.extend(offload::cases());

@@ -1,6 +1,5 @@
-//! What a frame costs on its way, from its header to its verdict, and with a batch around it.
+//! What a frame costs on its way, up to its verdict, and with a batch around it.
 //!
-//! - **parse**: the Ethernet header alone; with a VLAN tag; and a superframe, whose virtio-net header is checked.
 //! - **verdict**: [`vswitch::datapath::Ingress::forward`] as it stands: parse, admit, learn, look up, egress. Frames are
 //!   there; nothing is sent. With more than two stations, each frame gets the addresses of a sender and a receiver
 //!   drawn at random before it is forwarded, which costs two stores.
@@ -16,7 +15,7 @@ use anyhow::{Context as _, Result};
 use vswitch::datapath::{Fdb, FdbKey, Frame, Lane, MaxEntries, NetworkSettings, Tick};
 use vswitch::port::memory::{self, MemoryEnd};
 use vswitch::port::{MAX_BATCH, PortId};
-use vswitch_wire::{Head, MacAddr, OffloadSet, VNET_LEN, set_addresses};
+use vswitch_wire::{MacAddr, OffloadSet, VNET_LEN, set_addresses};
 
 use crate::case::{Case, Work};
 use crate::ends::Drain;
@@ -39,34 +38,6 @@ const A: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
 const B: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 2]);
 const PORT_A: PortId = PortId::new(0);
 const PORT_B: PortId = PortId::new(1);
-
-/// Reading headers.
-pub(crate) fn parse() -> Vec<Case> {
-    let plain = || vec![frames::udp(B, A, SMALL)];
-    let tagged = || {
-        let mut frame = frames::udp(B, A, SMALL);
-        frame.splice(VNET_LEN + 12..VNET_LEN + 12, [0x81, 0, 0, 42]);
-        vec![frame]
-    };
-    let superframe = || vec![frames::tcp_super(B, A, 1448, 45)];
-    let case = |name: &str, frames: fn() -> Vec<Vec<u8>>| {
-        Case::new("parse", name, MAX_BATCH, move || {
-            Ok(Parsing(
-                frames().into_iter().cycle().take(MAX_BATCH).collect(),
-            ))
-        })
-    };
-    vec![
-        Case::new("parse", "ethernet", MAX_BATCH, move || {
-            Ok(Headers(
-                plain().into_iter().cycle().take(MAX_BATCH).collect(),
-            ))
-        }),
-        case("frame", plain),
-        case("frame-tagged", tagged),
-        case("superframe", superframe),
-    ]
-}
 
 /// Forwarding.
 pub(crate) fn cases() -> Vec<Case> {
@@ -98,29 +69,6 @@ pub(crate) fn cases() -> Vec<Case> {
             .bytes(MAX_BATCH * SMALL, SMALL)
             .at_most(50.0, 100.0),
     ]
-}
-
-/// The Ethernet header of each.
-struct Headers(Vec<Vec<u8>>);
-
-impl Work for Headers {
-    fn run(&mut self) {
-        for frame in &self.0 {
-            let head = Head::parse(black_box(&frame[VNET_LEN..]));
-            black_box(&head);
-        }
-    }
-}
-
-/// All that is read of each when it comes in.
-struct Parsing(Vec<Vec<u8>>);
-
-impl Work for Parsing {
-    fn run(&mut self) {
-        for frame in &self.0 {
-            black_box(&Frame::new(black_box(frame)).parse());
-        }
-    }
 }
 
 /// A network of `ports` ports that deliver nothing.

@@ -18,6 +18,7 @@ mod forward;
 mod frames;
 mod offload;
 mod origin;
+mod parse;
 pub mod probe;
 mod random;
 mod stations;
