@@ -9,7 +9,7 @@
 //!   frame.
 //! - **Caches**: a case says in its name whether its stations are few and hot or asked for at random, and how many
 //!   there are. A case of one size stays in the L2 cache, and its limit is `memcpy` of that size, which does as well.
-//! - **The same every time**: addresses and orders come from [`random::Sequence`], which has a fixed start.
+//! - **The same every time**: addresses and orders come from one sequence, which has a fixed start.
 
 mod case;
 mod ends;
