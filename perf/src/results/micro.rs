@@ -2,11 +2,14 @@
 
 use vswitch_micro::{Case, Origin, catalogue};
 
-use super::Section;
 use super::criterion::Timings;
 use super::markdown::{Align, Table};
-use crate::plot::figure;
-use crate::report::Spread;
+use super::{Plot, Section};
+use crate::plot::{Bar, Bars, Group, figure};
+use crate::report::{Better, Spread};
+
+/// The group of cases that has a picture.
+const FDB: &str = "fdb";
 
 /// A case and how long a run of it took.
 struct Timed<'a> {
@@ -67,12 +70,61 @@ pub(super) fn section(origin: &Origin, timings: &Timings) -> Section {
     );
     text += &provenance(origin);
     text += &bounds(&timed);
+    let plots: Vec<_> = plot(&timed).into_iter().collect();
+    for plot in &plots {
+        text += &plot.shown();
+    }
     text += &table(&timed);
     Section {
         name: "micro".to_owned(),
         markdown: text,
-        plots: Vec::new(),
+        plots,
     }
+}
+
+/// The forwarding database by its size, if it was timed.
+fn plot(timed: &[Timed<'_>]) -> Option<Plot> {
+    let mut kinds: Vec<&str> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
+    for one in timed.iter().filter(|one| one.case.group == FDB) {
+        let Some((kind, size)) = one.case.name.split_once('/') else {
+            continue;
+        };
+        let known = kinds.iter().position(|name| *name == kind);
+        let candidate = known.unwrap_or(kinds.len());
+        if known.is_none() {
+            kinds.push(kind);
+        }
+        let bar = Bar {
+            candidate,
+            value: one.frame(),
+            at_least: false,
+            ratio: None,
+            floor: None,
+        };
+        let label = format!("{size} stations");
+        match groups.iter_mut().find(|group| group.label == label) {
+            Some(group) => group.bars.push(bar),
+            None => groups.push(Group {
+                label,
+                bars: vec![bar],
+            }),
+        }
+    }
+    let what = "forwarding database: time of a lookup, or of learning a station";
+    let bars = Bars {
+        title: what.to_owned(),
+        subtitle: "medians of criterion's samples, whiskers from the least to the most".to_owned(),
+        unit: "ns".to_owned(),
+        better: Better::Less,
+        candidates: kinds.into_iter().map(str::to_owned).collect(),
+        groups,
+    };
+    (!bars.groups.is_empty()).then(|| Plot {
+        file: "micro-fdb.svg".to_owned(),
+        what: what.to_owned(),
+        svg: bars.draw(),
+    })
 }
 
 fn provenance(origin: &Origin) -> String {
@@ -201,6 +253,30 @@ mod tests {
             slow.contains("floor 100 ns **MISSED**, goal 50 ns missed"),
             "{slow}"
         );
+    }
+
+    #[test]
+    fn the_forwarding_database_has_a_picture_by_its_size() {
+        let origin = Origin::now(Vec::new()).unwrap();
+        let times = [
+            ("fdb/hit-hot/1000", 128.0 * 5.0),
+            ("fdb/hit-random/1000", 128.0 * 7.0),
+            ("fdb/hit-hot/1000000", 128.0 * 6.0),
+        ];
+        let section = section(&origin, &timings(&times));
+        let [plot] = &section.plots[..] else {
+            panic!("{} pictures", section.plots.len());
+        };
+        assert!(section.markdown.contains("(plots/micro-fdb.svg)"));
+        for wanted in [
+            ">1000 stations<",
+            ">hit-random<",
+            ">7.00<",
+            "ns, less is better",
+        ] {
+            assert!(plot.svg.contains(wanted), "{wanted}");
+        }
+        assert!(!markdown(&[("memcpy/64", 1.0)]).contains("!["));
     }
 
     #[test]
