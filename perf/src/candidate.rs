@@ -1,37 +1,67 @@
 //! The switches that are compared: a few hosts each, in namespaces of their own.
 //!
 //! Every candidate lives in namespaces that play the machines, so that nothing of the real one is
-//! touched and nothing is left when the program ends. The hosts' addresses are those of their
-//! [`Place`]; the machines of an overlay are 198.18.100.1 and 198.18.100.2.
+//! touched. The hosts' addresses are those of their [`Place`]; the machines of an overlay are 198.18.100.1 and
+//! 198.18.100.2. A [`Candidate`] owns its processes and threads, and its drop ends them: nothing has to be called
+//! for that. The namespaces go with the last descriptor.
+//!
+//! [`Kind`] is the closed set of them, with their names; a file here is one kind.
 
+mod bare;
 mod kernel;
+mod kind;
+mod link;
 mod macvlan;
+mod ovs;
 mod published;
+mod vde;
 mod vswitch;
 
 use std::net::SocketAddrV4;
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use ::vswitch::sys::{Netns, spawn_in};
-use anyhow::{Context as _, Result, bail};
+use ::vswitch::sys::Netns;
+use anyhow::Result;
 
-use crate::bare::BareLoop;
+use crate::cpu::Task;
 use crate::scenario::{Path, Place};
+pub(crate) use kind::Kind;
 pub(crate) use macvlan::Lan;
-pub(crate) use published::Container;
-pub(crate) use vswitch::Program;
 
-/// Port of iperf3's server.
-const IPERF3_PORT: u16 = 5201;
+/// Port of whoever serves on the second host.
+const SERVER_PORT: u16 = 5201;
+
+/// Name of a host's interface to the switch.
+const ENDPOINT: &str = "eth0";
+
+/// Where the programs are that have no fixed place.
+#[derive(Clone, Debug)]
+pub(crate) struct Programs {
+    /// This switch.
+    pub(crate) vswitch: PathBuf,
+    /// Docker's userland proxy.
+    pub(crate) docker_proxy: PathBuf,
+}
+
+/// What all candidates of a part of a run have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setting<'a> {
+    /// MTU of the network: of the hosts' interfaces, or of the underlay between two machines.
+    pub(crate) mtu: u32,
+    /// Where the programs are.
+    pub(crate) programs: &'a Programs,
+    /// The physical network, where there is one.
+    pub(crate) lan: Option<&'a Lan>,
+}
 
 /// A switch with hosts on it.
 #[derive(Debug)]
 pub(crate) struct Candidate {
-    name: &'static str,
-    hosts: Vec<Host>,
+    /// Dropped first: whatever runs ends before its namespaces go.
     engine: Engine,
-    /// The namespaces of the machines; dropped last.
+    hosts: Vec<Host>,
+    /// The namespaces of the machines.
     _machines: Vec<Arc<Netns>>,
 }
 
@@ -42,31 +72,47 @@ pub(crate) struct Host {
     pub(crate) place: Place,
     /// Where it lives.
     pub(crate) netns: Arc<Netns>,
+    /// The interface by which it sends and receives.
+    pub(crate) interface: &'static str,
 }
 
 impl Host {
     fn new(place: Place, netns: Netns) -> Self {
         let netns = Arc::new(netns);
-        Self { place, netns }
+        Self {
+            place,
+            netns,
+            interface: ENDPOINT,
+        }
     }
 
     /// One with nothing in it yet.
     fn create(place: Place) -> Result<Self> {
         Ok(Self::new(place, Netns::create()?))
     }
+
+    /// The two hosts that most candidates have.
+    fn pair() -> Result<Vec<Self>> {
+        Ok(vec![Self::create(Place::A)?, Self::create(Place::B)?])
+    }
 }
 
 /// Who talks to whom.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ends<'a> {
-    /// Who sends the data.
+    /// Who makes connections, and sends data unless a load is reversed.
     pub(crate) client: &'a Host,
-    /// Who receives it.
+    /// Who serves.
     pub(crate) server: &'a Host,
-    /// Where the client finds iperf3's server.
+    /// Where the client finds a server that listens at [`Self::listen`].
     pub(crate) at: SocketAddrV4,
-    /// Whether the server sends and the client receives.
-    pub(crate) is_reversed: bool,
+}
+
+impl Ends<'_> {
+    /// Where a server listens on its host.
+    pub(crate) const fn listen(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.server.place.address(), SERVER_PORT)
+    }
 }
 
 /// What moves the frames.
@@ -74,32 +120,27 @@ pub(crate) struct Ends<'a> {
 enum Engine {
     Kernel,
     Daemons(Vec<vswitch::Daemon>),
-    Loop(BareLoop),
+    Loop(bare::BareLoop),
     /// One of those that take turns on a parent.
     Tenant(macvlan::Tenant),
     /// A proxy in front of a container.
-    Proxy(published::Front),
+    Proxy(published::Proxy),
+    Ovs(Vec<ovs::Ovs>),
+    Vde(vde::Vde),
 }
 
 impl Candidate {
-    /// What the report calls this switch.
-    pub(crate) const OWN: &'static str = "vswitch";
-
-    /// Two TAPs and a thread that copies from one to the other: no switch at all.
-    pub(crate) fn bare_loop() -> Result<Self> {
-        let hosts = vec![Host::create(Place::A)?, Host::create(Place::B)?];
-        let bare = BareLoop::start(&hosts[0], &hosts[1])?;
-        Ok(Self {
-            name: "bare TAP loop",
+    const fn new(hosts: Vec<Host>, engine: Engine, machines: Vec<Arc<Netns>>) -> Self {
+        Self {
+            engine,
             hosts,
-            engine: Engine::Loop(bare),
-            _machines: Vec::new(),
-        })
+            _machines: machines,
+        }
     }
 
-    /// What the report calls it.
-    pub(crate) const fn name(&self) -> &'static str {
-        self.name
+    /// Its hosts.
+    pub(crate) fn hosts(&self) -> &[Host] {
+        &self.hosts
     }
 
     /// The hosts at the ends of a path; nothing where the candidate has no such path.
@@ -108,98 +149,63 @@ impl Candidate {
         let (client, server) = path.ends();
         let server = host(server)?;
         let at = match &self.engine {
-            Engine::Proxy(front) => front.at(),
-            Engine::Kernel | Engine::Daemons(_) | Engine::Loop(_) | Engine::Tenant(_) => {
-                SocketAddrV4::new(server.place.address(), IPERF3_PORT)
-            }
+            Engine::Proxy(_) => published::Proxy::at(),
+            Engine::Kernel
+            | Engine::Daemons(_)
+            | Engine::Loop(_)
+            | Engine::Tenant(_)
+            | Engine::Ovs(_)
+            | Engine::Vde(_) => SocketAddrV4::new(server.place.address(), SERVER_PORT),
         };
         Some(Ends {
             client: host(client)?,
             server,
             at,
-            is_reversed: path.is_reversed(),
         })
     }
 
     /// Its turn begins: from now on, and until [`Self::give_way`], traffic passes. Most are always there.
     pub(crate) fn take_turn(&mut self) -> Result<()> {
         match &mut self.engine {
-            Engine::Kernel | Engine::Daemons(_) | Engine::Loop(_) | Engine::Proxy(_) => Ok(()),
-            Engine::Tenant(tenant) => tenant.enter(&self.hosts),
+            Engine::Kernel => Ok(()),
+            Engine::Daemons(daemons) => daemons.iter_mut().try_for_each(vswitch::Daemon::check),
+            Engine::Loop(bare) => bare.check(),
+            Engine::Proxy(proxy) => proxy.check(),
+            Engine::Tenant(tenant) => {
+                tenant.check()?;
+                tenant.enter(&self.hosts)
+            }
+            Engine::Ovs(switches) => switches.iter_mut().try_for_each(|one| {
+                one.check()?;
+                one.resume()
+            }),
+            Engine::Vde(vde) => vde.check(),
         }
     }
 
-    /// Its turn is over.
+    /// Its turn is over: it costs nothing until the next one. An error where it has ended meanwhile.
     pub(crate) fn give_way(&mut self) -> Result<()> {
         match &mut self.engine {
-            Engine::Kernel | Engine::Daemons(_) | Engine::Loop(_) | Engine::Proxy(_) => Ok(()),
-            Engine::Tenant(tenant) => tenant.leave(&self.hosts),
-        }
-    }
-
-    /// Ends the candidate and leaves nothing behind.
-    pub(crate) fn finish(self) -> Result<()> {
-        match self.engine {
             Engine::Kernel => Ok(()),
-            Engine::Loop(bare) => bare.finish(),
-            Engine::Proxy(front) => front.finish(),
-            Engine::Tenant(tenant) => tenant.finish(),
-            Engine::Daemons(daemons) => daemons.into_iter().try_for_each(vswitch::Daemon::finish),
+            Engine::Daemons(daemons) => daemons.iter_mut().try_for_each(vswitch::Daemon::check),
+            Engine::Loop(bare) => bare.check(),
+            Engine::Proxy(proxy) => proxy.check(),
+            Engine::Tenant(tenant) => tenant.leave(&self.hosts),
+            Engine::Ovs(switches) => switches.iter_mut().try_for_each(ovs::Ovs::pause),
+            Engine::Vde(vde) => vde.check(),
         }
     }
-}
 
-/// Runs a command in a namespace to its end.
-fn run(netns: &Netns, program: &str, args: &[&str]) -> Result<()> {
-    let mut command = Command::new(program);
-    command
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    let output = spawn_in(netns, &mut command)
-        .with_context(|| format!("cannot run {program}"))?
-        .wait_with_output()?;
-    if !output.status.success() {
-        bail!(
-            "{program} {}: {}",
-            args.join(" "),
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+    /// Whose processor time is the switch's. Nobody's where the kernel does the work.
+    pub(crate) fn tasks(&self) -> Vec<Task> {
+        match &self.engine {
+            Engine::Kernel => Vec::new(),
+            Engine::Daemons(daemons) => daemons.iter().map(vswitch::Daemon::task).collect(),
+            Engine::Loop(bare) => vec![bare.task()],
+            Engine::Proxy(proxy) => vec![proxy.task()],
+            Engine::Tenant(tenant) => tenant.tasks(),
+            Engine::Ovs(switches) => switches.iter().map(ovs::Ovs::task).collect(),
+            Engine::Vde(vde) => vec![vde.task()],
+        }
     }
-    Ok(())
-}
-
-/// Calls with the number of a process that lives in the namespace: by that `ip` names it.
-fn with_resident(netns: &Netns, call: impl FnOnce(&str) -> Result<()>) -> Result<()> {
-    let mut resident = spawn_in(netns, Command::new("sleep").arg("60"))?;
-    let done = call(&resident.id().to_string());
-    resident.kill()?;
-    resident.wait()?;
-    done
-}
-
-/// A veth pair: one end in the namespace `here` under this name, the other one in `there`.
-fn veth(here: &Netns, name: &str, there: &Netns, peer: &str) -> Result<()> {
-    with_resident(there, |pid| {
-        run(
-            here,
-            "ip",
-            &[
-                "link", "add", name, "type", "veth", "peer", "name", peer, "netns", pid,
-            ],
-        )
-    })?;
-    run(here, "ip", &["link", "set", name, "up"])?;
-    run(there, "ip", &["link", "set", peer, "up"])
-}
-
-/// Two machines on a veth pair: 198.18.100.1 and 198.18.100.2.
-fn two_machines() -> Result<[Arc<Netns>; 2]> {
-    let machines = [Arc::new(Netns::create()?), Arc::new(Netns::create()?)];
-    veth(&machines[0], "under0", &machines[1], "under0")?;
-    for (machine, address) in machines.iter().zip(["198.18.100.1/24", "198.18.100.2/24"]) {
-        run(machine, "ip", &["address", "add", address, "dev", "under0"])?;
-    }
-    Ok(machines)
 }

@@ -39,7 +39,7 @@ const RUNS: u64 = 200;
 
 /// What of the counts is asked for.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Instructions {
+pub(crate) struct Args {
     /// Write the counts to the file, in place of those that are there
     #[arg(long)]
     record: bool,
@@ -64,7 +64,7 @@ pub(crate) struct Probe {
 ///
 /// # Errors
 /// When a frame costs too much, or cannot be counted.
-pub(crate) fn run(args: &Instructions) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let build = Build::this()?;
     anyhow::ensure!(
         build.level == "3",

@@ -1,27 +1,49 @@
-//! What is measured: iperf3 between two hosts of a candidate, and round trips.
+//! What is measured between two hosts of a candidate; a file here is one kind of load.
+//!
+//! | name | what | figures |
+//! |---|---|---|
+//! | `tcp-FLOWS-CONGESTION[-reverse\|-bidir]` | iperf3, 1 to 16 flows | throughput, retransmits |
+//! | `udp-SIZE-overload` | iperf3 as fast as the sender can | what arrives, what is lost |
+//! | `udp-SIZE-lossfree` | iperf3, the rate is searched for | the highest rate without a loss |
+//! | `rr-udp`, `rr-tcp` | requests and responses of 64 bytes, one at a time | p50, p99, p99.9 |
+//! | `rr-loaded` | `rr-udp` beside a TCP flow | the same, lost datagrams, the flow's throughput |
+//! | `connect` | connections made, used once and closed | connections in a second |
+//!
+//! Beside them each has the processor time of the switch and of the machine for a gigabit or an operation.
+//! Congestion control is set for every TCP flow and read back, because it decides more than the switch does.
+
+mod connect;
+mod goal;
+mod iperf;
+mod loaded;
+mod round_trip;
+mod search;
+mod tcp;
+mod udp;
 
 use std::fmt;
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
-use vswitch::sys::spawn_in;
+use anyhow::{Context as _, Result};
 
 use crate::candidate::Ends;
-use crate::latency;
+use crate::report::Metric;
 use crate::scenario::Scenario;
+pub(crate) use goal::goal;
+pub(crate) use round_trip::reaches;
 
 /// Congestion control of the hosts' TCP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Congestion {
+    /// What Linux has by default
     Cubic,
+    /// BBR, which paces
     Bbr,
 }
 
 impl Congestion {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Cubic => "cubic",
             Self::Bbr => "bbr",
@@ -29,203 +51,310 @@ impl Congestion {
     }
 }
 
+/// Who sends the data of TCP flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// The client.
+    Forward,
+    /// The server.
+    Reverse,
+    /// Both at the same time.
+    Both,
+}
+
+/// How fast datagrams are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rate {
+    /// As fast as the sender can.
+    Overload,
+    /// As fast as nothing is lost.
+    LossFree,
+}
+
+/// By what requests and responses travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// A connection.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
 /// One kind of measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Load {
-    /// iperf3 TCP from the client to the server.
-    Tcp { flows: u8, congestion: Congestion },
-    /// iperf3 UDP with 64-byte datagrams as fast as the sender can: what arrives.
-    SmallUdp,
-    /// The median round trip of a small datagram.
-    RoundTrip,
+    /// iperf3 TCP.
+    Tcp {
+        flows: u8,
+        congestion: Congestion,
+        direction: Direction,
+    },
+    /// iperf3 UDP with datagrams of a size.
+    Udp { size: u16, rate: Rate },
+    /// Requests and responses.
+    RoundTrip(Transport),
+    /// The same by datagrams, beside a TCP flow.
+    Loaded,
+    /// Connections.
+    Connect,
+}
+
+/// A measurement that is to be made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bout<'a> {
+    /// Between whom.
+    pub(crate) ends: Ends<'a>,
+    /// For how long.
+    pub(crate) time: Duration,
+    /// Where what iperf3 says is kept.
+    pub(crate) keep: &'a Keep,
+}
+
+/// Where raw results go: files of one stem in a directory, if any.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Keep {
+    /// Directory and stem.
+    pub(crate) file: Option<(PathBuf, String)>,
+}
+
+/// What a measurement found.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Measured {
+    /// A figure for each metric.
+    pub(crate) figures: Vec<(Metric, f64)>,
+    /// What was done for them.
+    pub(crate) work: Work,
+}
+
+/// What processor time was used for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Work {
+    /// Payload that arrived.
+    Gigabits(f64),
+    /// Round trips or connections.
+    Operations(f64),
+}
+
+impl Keep {
+    /// Writes a file, with the number of the trial where a measurement has several.
+    fn write(&self, trial: Option<usize>, raw: &[u8]) -> Result<()> {
+        let Some((directory, stem)) = &self.file else {
+            return Ok(());
+        };
+        let trial = trial.map_or_else(String::new, |number| format!("-trial{number}"));
+        let path = directory.join(format!("{stem}{trial}.json"));
+        std::fs::write(&path, raw).with_context(|| format!("cannot write {}", path.display()))
+    }
+}
+
+impl Work {
+    /// Processor time for a unit of it, in the unit of [`Load::unit`]. Nothing for no work.
+    pub(crate) fn price(self, seconds: f64) -> Option<f64> {
+        let (amount, scale) = match self {
+            Self::Gigabits(amount) => (amount, 1e3),
+            Self::Operations(amount) => (amount, 1e6),
+        };
+        (amount > 0.0).then(|| seconds * scale / amount)
+    }
 }
 
 impl Load {
     /// All of them, in the order of the report.
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Tcp {
-            flows: 1,
-            congestion: Congestion::Cubic,
-        },
-        Self::Tcp {
-            flows: 1,
-            congestion: Congestion::Bbr,
-        },
-        Self::Tcp {
-            flows: 8,
-            congestion: Congestion::Cubic,
-        },
-        Self::Tcp {
-            flows: 8,
-            congestion: Congestion::Bbr,
-        },
-        Self::SmallUdp,
-        Self::RoundTrip,
-    ];
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = Vec::new();
+        for direction in [Direction::Forward, Direction::Reverse, Direction::Both] {
+            for flows in [1, 4, 8, 16] {
+                for congestion in [Congestion::Cubic, Congestion::Bbr] {
+                    all.push(Self::Tcp {
+                        flows,
+                        congestion,
+                        direction,
+                    });
+                }
+            }
+        }
+        for rate in [Rate::Overload, Rate::LossFree] {
+            all.extend([64, 512, 1400].map(|size| Self::Udp { size, rate }));
+        }
+        let trips = [Transport::Udp, Transport::Tcp].map(Self::RoundTrip);
+        all.extend(trips);
+        all.extend([Self::Loaded, Self::Connect]);
+        all
+    }
 
-    /// Those that a scenario has.
-    pub(crate) fn of(scenario: Scenario) -> impl Iterator<Item = Self> {
-        let has = move |load: &Self| match scenario {
-            Scenario::Bridge | Scenario::Overlay | Scenario::Macvlan => true,
-            // The connection that the proxy makes has the machine's congestion control, whatever the client's is.
-            Scenario::Published => matches!(
-                load,
+    /// Whether it is measured when no loads are named: what shows most within a reasonable time.
+    pub(crate) const fn is_default(self, scenario: Scenario) -> bool {
+        match (scenario, self) {
+            (
+                Scenario::Publish,
                 Self::Tcp {
-                    congestion: Congestion::Cubic,
+                    flows: 1 | 8,
+                    direction: Direction::Forward | Direction::Reverse,
                     ..
                 }
-            ),
-        };
-        Self::ALL.into_iter().filter(has)
-    }
-
-    /// Unit of the figures.
-    pub(crate) const fn unit(self) -> &'static str {
-        match self {
-            Self::Tcp { .. } => "Gbit/s",
-            Self::SmallUdp => "k datagrams/s",
-            Self::RoundTrip => "µs",
+                | Self::RoundTrip(Transport::Tcp)
+                | Self::Connect,
+            )
+            | (
+                Scenario::Bridge | Scenario::Overlay | Scenario::Macvlan,
+                Self::Tcp {
+                    flows: 1 | 8,
+                    direction: Direction::Forward,
+                    ..
+                }
+                | Self::Udp {
+                    size: 64,
+                    rate: Rate::Overload,
+                }
+                | Self::RoundTrip(Transport::Udp),
+            ) => true,
+            (
+                _,
+                Self::Tcp { .. }
+                | Self::Udp { .. }
+                | Self::RoundTrip(_)
+                | Self::Loaded
+                | Self::Connect,
+            ) => false,
         }
     }
 
-    /// What the ratio to the kernel's own has to be: at least, or for times at most.
-    pub(crate) const fn goal(self, scenario: Scenario) -> Option<f64> {
-        use Congestion::{Bbr, Cubic};
-        let (one_cubic, one_bbr, many_cubic, small, trip) = match scenario {
-            Scenario::Bridge => (0.9, 0.65, Some(0.35), Some(0.5), Some(4.0)),
-            Scenario::Macvlan => (0.8, 0.4, None, None, None),
-            Scenario::Overlay => (0.5, 0.75, None, Some(0.9), Some(4.0)),
-            Scenario::Published => return None,
-        };
-        match self {
-            Self::Tcp {
-                flows: 1,
-                congestion: Cubic,
-            } => Some(one_cubic),
-            Self::Tcp {
-                flows: 1,
-                congestion: Bbr,
-            } => Some(one_bbr),
-            Self::Tcp {
-                congestion: Cubic, ..
-            } => many_cubic,
-            Self::Tcp {
-                congestion: Bbr, ..
-            } => None,
-            Self::SmallUdp => small,
-            Self::RoundTrip => trip,
+    /// Why a comparison has no such load at all.
+    pub(crate) const fn misfit(self, scenario: Scenario) -> Option<&'static str> {
+        match (scenario, self) {
+            (
+                Scenario::Publish,
+                Self::Tcp {
+                    congestion: Congestion::Bbr,
+                    ..
+                },
+            ) => Some("the connection that a proxy makes has the machine's congestion control"),
+            (
+                Scenario::Publish,
+                Self::Udp { .. } | Self::RoundTrip(Transport::Udp) | Self::Loaded,
+            ) => Some("the port that is published here is a TCP port"),
+            _ => None,
         }
     }
 
-    /// Whether a smaller figure is better.
-    pub(crate) const fn is_time(self) -> bool {
-        matches!(self, Self::RoundTrip)
+    /// Unit of the figures of a metric.
+    pub(crate) const fn unit(self, metric: Metric) -> &'static str {
+        match metric {
+            Metric::Throughput | Metric::Forward | Metric::Backward => "Gbit/s",
+            Metric::Retransmits => "segments",
+            Metric::Delivered | Metric::LossFree => "k datagrams/s",
+            Metric::Lost => "%",
+            Metric::P50 | Metric::P99 | Metric::P999 => "µs",
+            Metric::Connections => "connections/s",
+            Metric::CpuSwitch | Metric::CpuMachine => match self {
+                Self::Tcp { .. } | Self::Udp { .. } => "ms/Gbit",
+                Self::RoundTrip(_) | Self::Loaded | Self::Connect => "µs/operation",
+            },
+        }
     }
 
     /// Measures once.
-    pub(crate) fn run(self, ends: Ends<'_>, time: Duration) -> Result<f64> {
+    pub(crate) fn run(self, bout: Bout<'_>) -> Result<Measured> {
         match self {
-            Self::Tcp { flows, congestion } => tcp(ends, time, flows, congestion),
-            Self::SmallUdp => small_udp(ends, time),
-            Self::RoundTrip => latency::median_round_trip(ends),
+            Self::Tcp {
+                flows,
+                congestion,
+                direction,
+            } => tcp::measure(bout, flows, congestion, direction),
+            Self::Udp {
+                size,
+                rate: Rate::Overload,
+            } => udp::overload(bout, size),
+            Self::Udp {
+                size,
+                rate: Rate::LossFree,
+            } => udp::loss_free(bout, size),
+            Self::RoundTrip(transport) => round_trip::measure(bout, transport),
+            Self::Loaded => loaded::measure(bout),
+            Self::Connect => connect::measure(bout),
         }
     }
 }
 
 impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self {
+        match self {
             Self::Tcp {
-                flows: 1,
+                flows,
                 congestion,
-            } => format!("TCP 1 flow, {}", congestion.name()),
-            Self::Tcp { flows, congestion } => format!("TCP {flows} flows, {}", congestion.name()),
-            Self::SmallUdp => "UDP 64 bytes, delivered".to_owned(),
-            Self::RoundTrip => "round trip, median".to_owned(),
-        };
-        f.pad(&text)
-    }
-}
-
-fn tcp(ends: Ends<'_>, time: Duration, flows: u8, congestion: Congestion) -> Result<f64> {
-    let flows = flows.to_string();
-    let end = iperf3(ends, time, &["-P", &flows, "-C", congestion.name()])?;
-    let used = end["sender_tcp_congestion"].as_str().unwrap_or("unknown");
-    if used != congestion.name() {
-        bail!("the kernel used {used} instead of {}", congestion.name());
-    }
-    Ok(number(&end["sum_received"]["bits_per_second"])? / 1e9)
-}
-
-fn small_udp(ends: Ends<'_>, time: Duration) -> Result<f64> {
-    let end = iperf3(ends, time, &["-u", "-b", "0", "-l", "64"])?;
-    let sum = &end["sum"];
-    let arrived = number(&sum["packets"])? - number(&sum["lost_packets"])?;
-    Ok(arrived / number(&sum["seconds"])? / 1e3)
-}
-
-fn number(value: &Value) -> Result<f64> {
-    value
-        .as_f64()
-        .with_context(|| format!("iperf3 gave {value} where a number belongs"))
-}
-
-/// Runs a server that serves once and a client; returns the `end` part of the client's JSON.
-fn iperf3(ends: Ends<'_>, time: Duration, options: &[&str]) -> Result<Value> {
-    let mut server = spawn_in(
-        &ends.server.netns,
-        Command::new("iperf3")
-            .args(["-s", "-1", "--forceflush"])
-            .stdout(Stdio::piped()),
-    )
-    .context("cannot run iperf3: install it")?;
-    let output = server.stdout.take().context("the server has no output")?;
-    let mut output = BufReader::new(output);
-    let mut line = String::new();
-    while !line.contains("Server listening") {
-        line.clear();
-        if output.read_line(&mut line)? == 0 {
-            bail!("the iperf3 server ended: {}", server.wait()?);
+                direction,
+            } => {
+                let direction = match direction {
+                    Direction::Forward => "",
+                    Direction::Reverse => "-reverse",
+                    Direction::Both => "-bidir",
+                };
+                write!(f, "tcp-{flows}-{}{direction}", congestion.name())
+            }
+            Self::Udp { size, rate } => {
+                let rate = match rate {
+                    Rate::Overload => "overload",
+                    Rate::LossFree => "lossfree",
+                };
+                write!(f, "udp-{size}-{rate}")
+            }
+            Self::RoundTrip(Transport::Udp) => f.write_str("rr-udp"),
+            Self::RoundTrip(Transport::Tcp) => f.write_str("rr-tcp"),
+            Self::Loaded => f.write_str("rr-loaded"),
+            Self::Connect => f.write_str("connect"),
         }
     }
-    let seconds = time.as_secs().to_string();
-    let mut client = Command::new("iperf3");
-    let (address, port) = (ends.at.ip().to_string(), ends.at.port().to_string());
-    client
-        .args(["-J", "-t", &seconds, "-c", &address, "-p", &port])
-        .args(options);
-    if ends.is_reversed {
-        client.arg("-R");
-    }
-    let client = spawn_in(&ends.client.netns, client.stdout(Stdio::piped()))?.wait_with_output()?;
-    if !client.status.success() {
-        server.kill()?;
-    }
-    output.read_to_string(&mut line)?;
-    server.wait()?;
-    let mut json: Value = serde_json::from_slice(&client.stdout)?;
-    if let Some(error) = json["error"].as_str() {
-        bail!("iperf3: {error}");
-    }
-    Ok(json["end"].take())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_published_port_is_measured_by_tcp_alone() {
-        let flows: Vec<_> = Load::of(Scenario::Published)
-            .map(|load| load.to_string())
-            .collect();
-        assert_eq!(flows, ["TCP 1 flow, cubic", "TCP 8 flows, cubic"]);
-        assert!(Load::of(Scenario::Macvlan).eq(Load::ALL));
+    fn defaults(scenario: Scenario) -> Vec<String> {
+        let all = Load::all().into_iter();
+        let chosen =
+            all.filter(|load| load.is_default(scenario) && load.misfit(scenario).is_none());
+        chosen.map(|load| load.to_string()).collect()
     }
 
     #[test]
-    fn macvlan_has_floors_for_a_single_flow() {
-        let goals = Load::ALL.map(|load| load.goal(Scenario::Macvlan));
-        assert_eq!(goals, [Some(0.8), Some(0.4), None, None, None, None]);
+    fn names_differ() {
+        let mut names: Vec<_> = Load::all().iter().map(ToString::to_string).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        assert!(names.contains(&"tcp-16-bbr-bidir".to_owned()), "{names:?}");
+    }
+
+    #[test]
+    fn the_default_set_is_short() {
+        let common = [
+            "tcp-1-cubic",
+            "tcp-1-bbr",
+            "tcp-8-cubic",
+            "tcp-8-bbr",
+            "udp-64-overload",
+            "rr-udp",
+        ];
+        for scenario in [Scenario::Bridge, Scenario::Overlay, Scenario::Macvlan] {
+            assert_eq!(defaults(scenario), common);
+        }
+        let published = [
+            "tcp-1-cubic",
+            "tcp-8-cubic",
+            "tcp-1-cubic-reverse",
+            "tcp-8-cubic-reverse",
+            "rr-tcp",
+            "connect",
+        ];
+        assert_eq!(defaults(Scenario::Publish), published);
+    }
+
+    #[test]
+    fn time_is_divided_by_work() {
+        assert_eq!(Work::Gigabits(20.0).price(1.0), Some(50.0));
+        assert_eq!(Work::Operations(1000.0).price(0.5), Some(500.0));
+        assert_eq!(Work::Operations(0.0).price(0.5), None);
     }
 }

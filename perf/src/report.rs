@@ -9,12 +9,13 @@
 mod machine;
 mod row;
 mod statistics;
+mod table;
 
 use serde::{Deserialize, Serialize};
 
 pub(crate) use machine::{Machine, Offload};
 pub(crate) use row::{Better, Goal, Metric, Row};
-pub(crate) use statistics::{Spread, median};
+pub(crate) use statistics::Spread;
 
 /// A whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,7 +99,7 @@ mod tests {
         }
     }
 
-    fn report() -> Report {
+    pub(super) fn report() -> Report {
         Report {
             machine: Machine {
                 kernel: "6.18.0".to_owned(),

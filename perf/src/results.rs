@@ -29,7 +29,7 @@ use series::Series;
 
 /// What of the results is asked for.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Results {
+pub(crate) struct Args {
     /// Reports (JSON), directories with some, or criterion's directory (`target/criterion`)
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
@@ -85,7 +85,7 @@ fn reproduce(command: &str) -> String {
 ///
 /// # Errors
 /// When something is no report, two are of the same, or files cannot be read or written.
-pub(crate) fn run(args: &Results) -> Result<()> {
+pub(crate) fn run(args: &Args) -> Result<()> {
     let mut sections: Vec<Section> = Vec::new();
     for path in &args.paths {
         for section in read(path)? {

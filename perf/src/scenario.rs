@@ -3,26 +3,53 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use clap::ValueEnum;
+
+/// What VXLAN over IPv4 takes of the underlay's MTU.
+pub(crate) const VXLAN_OVERHEAD: u32 = 50;
+
 /// What is compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scenario {
-    /// One machine, with the kernel's bridge.
+    /// Switches of one machine: the kernel's bridge, this switch, others, loops without a switch
     Bridge,
-    /// Two machines, with the kernel's VXLAN device and bridge.
+    /// Two machines and a tunnel: the kernel's VXLAN device, this switch, others
     Overlay,
-    /// A physical network, with the kernel's macvlan devices.
+    /// Children on an interface of a physical network: the kernel's macvlan devices, this switch
     Macvlan,
-    /// A published port, with Docker's userland proxy.
-    Published,
+    /// A published port of a container: Docker's userland proxy, this switch
+    Publish,
 }
 
 impl Scenario {
+    /// All of them.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 4] = [Self::Bridge, Self::Overlay, Self::Macvlan, Self::Publish];
+
+    /// Its name on the command line and in reports.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Bridge => "bridge",
+            Self::Overlay => "overlay",
+            Self::Macvlan => "macvlan",
+            Self::Publish => "publish",
+        }
+    }
+
     /// The ways that are measured, in the order of the report.
     pub(crate) const fn paths(self) -> &'static [Path] {
         match self {
             Self::Bridge | Self::Overlay => &[Path::BetweenHosts],
             Self::Macvlan => &[Path::ChildToLan, Path::LanToChild, Path::ChildToChild],
-            Self::Published => &[Path::Upload, Path::Download],
+            Self::Publish => &[Path::ThroughPort],
+        }
+    }
+
+    /// What remains of the network's MTU for the packets of the hosts.
+    pub(crate) const fn inner_mtu(self, mtu: u32) -> u32 {
+        match self {
+            Self::Bridge | Self::Macvlan | Self::Publish => mtu,
+            Self::Overlay => mtu - VXLAN_OVERHEAD,
         }
     }
 }
@@ -45,6 +72,15 @@ impl Place {
             Self::A => Ipv4Addr::new(198, 18, 0, 1),
             Self::B => Ipv4Addr::new(198, 18, 0, 2),
             Self::Lan => Ipv4Addr::new(198, 18, 0, 3),
+        }
+    }
+
+    /// What it is called.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::A => "a",
+            Self::B => "b",
+            Self::Lan => "lan",
         }
     }
 
@@ -81,26 +117,17 @@ pub(crate) enum Path {
     /// From a child to its sibling on the same parent.
     ChildToChild,
     /// From a host to a container of its own, through a published port.
-    Upload,
-    /// The same connections, data the other way.
-    Download,
+    ThroughPort,
 }
 
 impl Path {
-    /// The client's end and the server's. Data goes from the first to the second, unless [`Self::is_reversed`].
+    /// The client's end and the server's.
     pub(crate) const fn ends(self) -> (Place, Place) {
         match self {
-            Self::BetweenHosts | Self::ChildToChild | Self::Upload | Self::Download => {
-                (Place::A, Place::B)
-            }
+            Self::BetweenHosts | Self::ChildToChild | Self::ThroughPort => (Place::A, Place::B),
             Self::ChildToLan => (Place::A, Place::Lan),
             Self::LanToChild => (Place::Lan, Place::A),
         }
-    }
-
-    /// Whether the server sends and the client receives.
-    pub(crate) const fn is_reversed(self) -> bool {
-        matches!(self, Self::Download)
     }
 }
 
@@ -111,8 +138,7 @@ impl fmt::Display for Path {
             Self::ChildToLan => "child to LAN",
             Self::LanToChild => "LAN to child",
             Self::ChildToChild => "child to child",
-            Self::Upload => "client to container",
-            Self::Download => "container to client",
+            Self::ThroughPort => "client to container",
         })
     }
 }
@@ -148,18 +174,10 @@ mod tests {
     }
 
     #[test]
-    fn a_published_port_is_measured_both_ways_with_the_same_client() {
-        let [up, down] = Scenario::Published.paths() else {
-            panic!("two paths");
-        };
-        assert_eq!(up.ends(), down.ends());
-        assert!(!up.is_reversed() && down.is_reversed());
-    }
-
-    #[test]
     fn where_there_is_one_path_it_is_the_only_one() {
         for scenario in [Scenario::Bridge, Scenario::Overlay] {
             assert_eq!(scenario.paths(), [Path::BetweenHosts]);
         }
+        assert_eq!(Scenario::Publish.paths(), [Path::ThroughPort]);
     }
 }

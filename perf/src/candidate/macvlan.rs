@@ -10,74 +10,65 @@ use std::sync::Arc;
 use ::vswitch::sys::Netns;
 use anyhow::{Context as _, Result};
 
-use super::vswitch::Daemon;
-use super::{Candidate, Engine, Host, Program, run, veth, with_resident};
-use crate::bare::BareLoop;
+use super::bare::BareLoop;
+use super::link::{self, ip, path_of, up, veth};
+use super::vswitch::{Daemon, Variant};
+use super::{Candidate, ENDPOINT, Engine, Host, Setting};
+use crate::cpu::Task;
 use crate::scenario::Place;
 
 /// Name of the parent, and of every other interface here in its own namespace.
-const PARENT: &str = "eth0";
+const PARENT: &str = ENDPOINT;
 
 /// The machine and the network that it is on.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Lan {
     machine: Arc<Netns>,
     host: Host,
+    mtu: u32,
 }
 
 /// Who is on the parent while its turn lasts.
 #[derive(Debug)]
 pub(super) enum Tenant {
-    Kernel(Arc<Netns>),
-    Daemon(Daemon),
-    /// The machine, and the loop while it runs.
-    Loop(Arc<Netns>, Option<BareLoop>),
+    Kernel(Lan),
+    Daemon(Lan, Daemon),
+    /// The loop while it runs.
+    Loop(Lan, Option<BareLoop>),
 }
 
 impl Lan {
     /// Makes the machine, its parent interface and the LAN's host.
-    pub(crate) fn create() -> Result<Self> {
+    pub(crate) fn create(mtu: u32) -> Result<Self> {
         let machine = Arc::new(Netns::create()?);
         let host = Host::create(Place::Lan)?;
-        veth(&machine, PARENT, &host.netns, PARENT)?;
-        let address = host.place.with_prefix();
-        run(
-            &host.netns,
-            "ip",
-            &["address", "add", &address, "dev", PARENT],
-        )?;
-        Ok(Self { machine, host })
+        veth(&machine, PARENT, &host.netns, PARENT, mtu)?;
+        link::address(&host)?;
+        Ok(Self { machine, host, mtu })
     }
 
-    fn candidate(&self, name: &'static str, mut hosts: Vec<Host>, tenant: Tenant) -> Candidate {
+    fn candidate(&self, mut hosts: Vec<Host>, tenant: Tenant) -> Candidate {
         hosts.push(self.host.clone());
-        Candidate {
-            name,
-            hosts,
-            engine: Engine::Tenant(tenant),
-            _machines: vec![Arc::clone(&self.machine)],
-        }
+        let machines = vec![Arc::clone(&self.machine)];
+        Candidate::new(hosts, Engine::Tenant(tenant), machines)
     }
 
     /// The kernel's macvlan devices in bridge mode.
-    pub(crate) fn kernel_macvlan(&self) -> Result<Candidate> {
-        let hosts = vec![Host::create(Place::A)?, Host::create(Place::B)?];
-        let tenant = Tenant::Kernel(Arc::clone(&self.machine));
-        Ok(self.candidate("kernel macvlan", hosts, tenant))
+    pub(super) fn kernel(&self) -> Result<Candidate> {
+        Ok(self.candidate(Host::pair()?, Tenant::Kernel(self.clone())))
     }
 
     /// A macvlan network in bridge mode.
-    pub(crate) fn vswitch(&self, program: &Program) -> Result<Candidate> {
-        let daemon = Daemon::start(&self.machine, program)?;
+    pub(super) fn vswitch(&self, variant: &Variant, setting: &Setting<'_>) -> Result<Candidate> {
+        let daemon = Daemon::start(&self.machine, variant, setting)?;
         let hosts = vec![daemon.sandbox(Place::A)?, daemon.sandbox(Place::B)?];
-        Ok(self.candidate(Candidate::OWN, hosts, Tenant::Daemon(daemon)))
+        Ok(self.candidate(hosts, Tenant::Daemon(self.clone(), daemon)))
     }
 
     /// A child whose TAP a thread joins to a packet socket on the parent: no switch at all.
-    pub(crate) fn bare_loop(&self) -> Result<Candidate> {
+    pub(super) fn bare(&self) -> Result<Candidate> {
         let hosts = vec![Host::create(Place::A)?];
-        let tenant = Tenant::Loop(Arc::clone(&self.machine), None);
-        Ok(self.candidate("bare loop", hosts, tenant))
+        Ok(self.candidate(hosts, Tenant::Loop(self.clone(), None)))
     }
 }
 
@@ -86,17 +77,18 @@ impl Tenant {
     pub(super) fn enter(&mut self, hosts: &[Host]) -> Result<()> {
         let children = || hosts.iter().filter(|host| host.place != Place::Lan);
         match self {
-            Self::Kernel(machine) => children().try_for_each(|child| device(machine, child)),
-            Self::Daemon(daemon) => {
+            Self::Kernel(lan) => children().try_for_each(|child| device(&lan.machine, child)),
+            Self::Daemon(lan, daemon) => {
                 let parent = format!("parent={PARENT}");
-                daemon.network(&["-d", "macvlan", "-o", "mode=bridge", "-o", &parent])?;
+                let options = ["-d", "macvlan", "-o", "mode=bridge", "-o", &parent];
+                daemon.network(lan.mtu, &options)?;
                 children().try_for_each(|child| {
                     daemon.connect(child.place, &["--mac-address", &child.place.mac()])
                 })
             }
-            Self::Loop(machine, running) => {
+            Self::Loop(lan, running) => {
                 for child in children() {
-                    *running = Some(BareLoop::on_parent(child, machine, PARENT)?);
+                    *running = Some(BareLoop::on_parent(child, &lan.machine, PARENT, lan.mtu)?);
                 }
                 Ok(())
             }
@@ -108,9 +100,9 @@ impl Tenant {
         let children = || hosts.iter().filter(|host| host.place != Place::Lan);
         match self {
             Self::Kernel(_) => {
-                children().try_for_each(|child| run(&child.netns, "ip", &["link", "del", PARENT]))
+                children().try_for_each(|child| ip(&child.netns, &["link", "del", PARENT]))
             }
-            Self::Daemon(daemon) => {
+            Self::Daemon(_, daemon) => {
                 children().try_for_each(|child| daemon.disconnect(child.place))?;
                 daemon.remove_network()
             }
@@ -118,27 +110,32 @@ impl Tenant {
         }
     }
 
-    /// Ends for good.
-    pub(super) fn finish(self) -> Result<()> {
+    /// Who does the work.
+    pub(super) fn tasks(&self) -> Vec<Task> {
         match self {
-            Self::Kernel(_) => Ok(()),
-            Self::Daemon(daemon) => daemon.finish(),
-            Self::Loop(_, running) => running.map_or(Ok(()), BareLoop::finish),
+            Self::Kernel(_) => Vec::new(),
+            Self::Daemon(_, daemon) => vec![daemon.task()],
+            Self::Loop(_, running) => running.iter().map(BareLoop::task).collect(),
+        }
+    }
+
+    /// An error when it has ended.
+    pub(super) fn check(&mut self) -> Result<()> {
+        match self {
+            Self::Daemon(_, daemon) => daemon.check(),
+            Self::Kernel(_) | Self::Loop(..) => Ok(()),
         }
     }
 }
 
 /// A macvlan device on the machine's parent, in the child's namespace.
 fn device(machine: &Netns, child: &Host) -> Result<()> {
-    let (netns, mac) = (&child.netns, child.place.mac());
-    with_resident(netns, |pid| {
-        let link = ["link", "add", "link", PARENT, "name", PARENT];
-        let place = ["address", &mac, "netns", pid];
-        let kind = ["type", "macvlan", "mode", "bridge"];
-        run(machine, "ip", &[&link[..], &place, &kind].concat())
-            .context("the kernel has no macvlan to compare with")
-    })?;
-    let address = child.place.with_prefix();
-    run(netns, "ip", &["address", "add", &address, "dev", PARENT])?;
-    run(netns, "ip", &["link", "set", PARENT, "up"])
+    let (place, mac) = (path_of(&child.netns), child.place.mac());
+    let link = ["link", "add", "link", PARENT, "name", PARENT];
+    let place = ["address", &mac, "netns", &place];
+    let kind = ["type", "macvlan", "mode", "bridge"];
+    ip(machine, &[&link[..], &place, &kind].concat())
+        .context("this kernel makes no macvlan device")?;
+    link::address(child)?;
+    up(&child.netns, PARENT)
 }

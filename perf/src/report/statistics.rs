@@ -34,7 +34,7 @@ impl Spread {
 }
 
 /// The middle figure, or the mean of the two middle ones; nothing when there are none.
-pub(crate) fn median(figures: &[f64]) -> Option<f64> {
+fn median(figures: &[f64]) -> Option<f64> {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
     match sorted.len() {

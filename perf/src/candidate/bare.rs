@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use vswitch::sys::{
     IfName, Netns, PortFault, SysError, TapFactory, Tun, TunOptions, VNET_HDR_LEN,
@@ -20,7 +20,8 @@ use vswitch::sys::{
     packet::{self, FilterInstruction, Gathered, HeaderLength, PacketSocket},
 };
 
-use crate::candidate::Host;
+use super::{Candidate, Engine, Host, Setting};
+use crate::cpu::Task;
 
 /// How long the loop sleeps before it asks whether to end.
 const PATIENCE: Timespec = Timespec {
@@ -69,50 +70,96 @@ impl AsFd for End {
 
 /// The thread, which owns both ends.
 #[derive(Debug)]
-pub(crate) struct BareLoop {
+pub(super) struct BareLoop {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<Result<()>>,
+    task: Task,
+    /// There until the loop has ended.
+    thread: Option<JoinHandle<Result<()>>>,
 }
 
 impl BareLoop {
     /// Makes a TAP in each of two hosts and starts copying.
-    pub(crate) fn start(a: &Host, b: &Host) -> Result<Self> {
+    fn between(a: &Host, b: &Host, mtu: u32) -> Result<Self> {
         let factory = TapFactory::new()?;
-        let taps = [tap(&factory, a, None)?, tap(&factory, b, None)?];
-        Ok(Self::copying(taps.map(End::Tap)))
+        let taps = [tap(&factory, a, mtu, None)?, tap(&factory, b, mtu, None)?];
+        Self::copying(taps.map(End::Tap))
     }
 
     /// Makes a TAP in a host and starts copying between it and an interface of a machine. All that comes in
     /// there goes to the host.
-    pub(crate) fn on_parent(host: &Host, machine: &Netns, parent: &str) -> Result<Self> {
-        let tap = tap(&TapFactory::new()?, host, Some(host.place.mac_bytes()))?;
+    pub(super) fn on_parent(host: &Host, machine: &Netns, parent: &str, mtu: u32) -> Result<Self> {
+        let tap = tap(&TapFactory::new()?, host, mtu, Some(host.place.mac_bytes()))?;
         let parent = IfName::new(parent).map_err(SysError::from)?;
         let socket = machine.run(|| {
             let everything = [FilterInstruction::ret(u32::MAX)];
             let index = packet::index_of(&parent)?;
             PacketSocket::open(index, &everything, HeaderLength::Preferred)
         })??;
-        Ok(Self::copying([End::Tap(tap), End::Parent(socket)]))
+        Self::copying([End::Tap(tap), End::Parent(socket)])
     }
 
-    fn copying(ends: [End; 2]) -> Self {
+    fn copying(ends: [End; 2]) -> Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || copy(&ends, &told));
-        Self { stop, thread }
+        let (tell, hear) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            tell.send(rustix::thread::gettid())?;
+            copy(&ends, &told)
+        });
+        let number = hear.recv()?.as_raw_nonzero().get();
+        Ok(Self {
+            stop,
+            task: Task::Thread(number.try_into()?),
+            thread: Some(thread),
+        })
+    }
+
+    /// Who does the work.
+    pub(super) const fn task(&self) -> Task {
+        self.task
+    }
+
+    /// An error when it has ended.
+    pub(super) fn check(&self) -> Result<()> {
+        let over = (self.thread.as_ref()).is_none_or(JoinHandle::is_finished);
+        ensure!(!over, "the bare loop has ended before its time");
+        Ok(())
     }
 
     /// Ends the thread; both ends go with it.
-    pub(crate) fn finish(self) -> Result<()> {
+    pub(super) fn finish(mut self) -> Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
         self.stop.store(true, Ordering::Relaxed);
-        self.thread
-            .join()
-            .map_err(|_| anyhow!("the bare loop panicked"))?
+        let thread = self.thread.take();
+        thread.map_or(Ok(()), |thread| {
+            thread
+                .join()
+                .map_err(|_| anyhow!("the bare loop panicked"))?
+        })
     }
 }
 
-fn tap(factory: &TapFactory, Host { place, netns }: &Host, mac: Option<[u8; 6]>) -> Result<Tun> {
-    let name = IfName::new("eth0").map_err(SysError::from)?;
+impl Drop for BareLoop {
+    fn drop(&mut self) {
+        if let Err(error) = self.end() {
+            eprintln!("vswitch-perf: the bare loop: {error:#}");
+        }
+    }
+}
+
+/// Two TAPs and a thread that copies from one to the other.
+pub(super) fn build(setting: &Setting<'_>) -> Result<Candidate> {
+    let hosts = Host::pair()?;
+    let bare = BareLoop::between(&hosts[0], &hosts[1], setting.mtu)?;
+    Ok(Candidate::new(hosts, Engine::Loop(bare), Vec::new()))
+}
+
+fn tap(factory: &TapFactory, host: &Host, mtu: u32, mac: Option<[u8; 6]>) -> Result<Tun> {
+    let Host { place, netns, .. } = host;
+    let name = IfName::new(host.interface).map_err(SysError::from)?;
     let tun = factory.create(netns, &name, TunOptions::default())?;
     let wanted = offload::CSUM
         | offload::TSO4
@@ -125,6 +172,7 @@ fn tap(factory: &TapFactory, Host { place, netns }: &Host, mac: Option<[u8; 6]>)
         addresses: vec![place.with_prefix().parse::<ipnet::IpNet>()?],
         up: true,
         mac,
+        mtu: Some(mtu),
         ..LinkConfig::new(name)
     };
     netns.run(|| configure_link(&link))??;
