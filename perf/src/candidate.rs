@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ::vswitch::sys::Netns;
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::cpu::Task;
 use crate::scenario::{Path, Place};
@@ -113,6 +113,12 @@ impl Ends<'_> {
     pub(crate) const fn listen(&self) -> SocketAddrV4 {
         SocketAddrV4::new(self.server.place.address(), SERVER_PORT)
     }
+}
+
+/// A directory for a candidate's sockets and files.
+fn scratch() -> Result<tempfile::TempDir> {
+    let directory = tempfile::Builder::new().prefix("vswitch-perf-").tempdir();
+    directory.context("cannot make a directory for temporary files")
 }
 
 /// What moves the frames.

@@ -10,6 +10,7 @@
 mod facts;
 mod figures;
 mod list;
+mod needs;
 mod plan;
 mod progress;
 mod rounds;
@@ -22,7 +23,7 @@ use clap::value_parser;
 
 use crate::candidate::Programs;
 use crate::load::Congestion;
-use crate::report::Report;
+use crate::report::{Report, check_writable, write};
 use crate::scenario::Scenario;
 use plan::Plan;
 
@@ -78,14 +79,16 @@ pub(crate) struct Args {
 
 /// Does what the command line says.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if !rustix::process::geteuid().is_root() {
-        bail!("namespaces and devices need root: run it with sudo");
-    }
+    vswitch::sys::caps::preflight()?;
     let programs = args.programs()?;
-    let plan = Plan::new(args)?;
+    let mut plan = Plan::new(args)?;
+    if let Some(path) = &args.json {
+        check_writable(path)?;
+    }
     if args.list {
         return list::run(&plan, &programs, args.json.as_deref());
     }
+    plan.keep_possible(needs::missing)?;
     if let Some(directory) = &args.out {
         std::fs::create_dir_all(directory)
             .with_context(|| format!("cannot make {}", directory.display()))?;
@@ -94,7 +97,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if !report.rows.is_empty() || outcome.is_ok() {
         report.print()?;
         if let Some(path) = &args.json {
-            report.write(path)?;
+            write(path, &report)?;
         }
     }
     outcome?;

@@ -247,8 +247,8 @@ impl Load {
             Metric::P50 | Metric::P99 | Metric::P999 => "µs",
             Metric::Connections => "connections/s",
             Metric::CpuSwitch | Metric::CpuMachine => match self {
-                Self::Tcp { .. } | Self::Udp { .. } => "ms/Gbit",
-                Self::RoundTrip(_) | Self::Loaded | Self::Connect => "µs/operation",
+                Self::Tcp { .. } | Self::Udp { .. } | Self::Loaded => "ms/Gbit",
+                Self::RoundTrip(_) | Self::Connect => "µs/operation",
             },
         }
     }

@@ -10,6 +10,7 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -24,10 +25,10 @@ use crate::interrupt::{self, Woken};
 const END: Duration = Duration::from_secs(5);
 
 /// How long a command that configures something may take.
-const COMMAND: Duration = Duration::from_secs(20);
+pub(crate) const COMMAND: Duration = Duration::from_secs(20);
 
 /// How long a daemon may take to be ready.
-pub(crate) const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(20);
 
 /// A process in a namespace.
 #[derive(Debug)]
@@ -147,6 +148,15 @@ pub(crate) fn output(netns: &Netns, command: &mut Command, time: Duration) -> Re
     })
 }
 
+/// Whether a program can be started: by its path, or by its name where `PATH` leads to it.
+pub(crate) fn is_installed(program: &Path) -> bool {
+    if program.components().count() > 1 {
+        return program.is_file();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
+
 /// Runs a command that configures something; what it says when it fails is the error.
 pub(crate) fn run(netns: &Netns, program: &str, args: &[&str]) -> Result<()> {
     read(netns, program, args).map(drop)
@@ -212,6 +222,13 @@ fn last_line(said: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_is_found_by_name_and_by_path() {
+        assert!(is_installed(Path::new("sh")) && is_installed(Path::new("/bin/sh")));
+        assert!(!is_installed(Path::new("/bin/no-such")) && !is_installed(Path::new("no-such")));
+        assert!(!is_installed(Path::new("/")) && !is_installed(Path::new("")));
+    }
 
     #[test]
     fn the_reason_is_the_last_line_with_something_in_it() {

@@ -11,6 +11,10 @@ mod row;
 mod statistics;
 mod table;
 
+use std::fs::OpenOptions;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use machine::{Machine, Offload};
@@ -66,6 +70,26 @@ pub(crate) struct Failure {
     pub(crate) round: usize,
     /// Why there is no figure, in one line.
     pub(crate) why: String,
+}
+
+/// Writes something as JSON.
+pub(crate) fn write(path: &Path, what: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(what)? + "\n";
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Whether [`write`] can work: to be asked before an hour of measurements. It changes nothing.
+pub(crate) fn check_writable(path: &Path) -> Result<()> {
+    let is_there = path.exists();
+    let check = || {
+        OpenOptions::new().append(true).create(true).open(path)?;
+        if is_there {
+            Ok(())
+        } else {
+            std::fs::remove_file(path)
+        }
+    };
+    check().with_context(|| format!("cannot write {}", path.display()))
 }
 
 #[cfg(test)]
@@ -140,6 +164,20 @@ mod tests {
         let text = serde_json::to_string_pretty(&report()).unwrap();
         let read: Report = serde_json::from_str(&text).unwrap();
         assert_eq!(read, report());
+    }
+
+    #[test]
+    fn whether_a_file_can_be_written_is_found_out_without_a_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("report.json");
+        check_writable(&path).unwrap();
+        assert!(!path.exists());
+        write(&path, &report()).unwrap();
+        check_writable(&path).unwrap();
+        let read: Report = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        assert_eq!(read, report());
+        let nowhere = dir.path().join("no/report.json");
+        assert!(check_writable(&nowhere).is_err() && write(&nowhere, &report()).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod bad_input;
 mod churn;
 mod cli;
+mod compare;
 mod connectivity;
 mod demo;
 mod docker;

@@ -15,7 +15,8 @@
 //!   there, as its documentation asks.
 //! - A thread that polls AF_XDP never sleeps. When it is not the candidate's turn its processes stand still
 //!   ([`Ovs::pause`]), else they would take a core from all others.
-//! - A TAP's MTU is asked for in the database, because OVS no longer sees the device once it has moved to a host.
+//! - OVS no longer sees a TAP that has moved to a host, and then reads 1500 bytes of each frame unless it takes
+//!   superframes: with larger MTUs `ovs-tap` and `ovs-vxlan` carry too little, which their first turn shows.
 
 mod port;
 mod tunnel;
@@ -91,12 +92,8 @@ impl Build {
             Self::Plain => Ok(Vec::new()),
             Self::Tso => Ok(vec![tso]),
             Self::Eal => {
-                let free = free_hugepages(&std::fs::read_to_string("/proc/meminfo")?);
-                ensure!(
-                    free >= DPDK_MEMORY,
-                    "DPDK needs {DPDK_MEMORY} MiB of hugepages and {free} are free: \
-                     sysctl vm.nr_hugepages={DPDK_MEMORY}"
-                );
+                let pages = Hugepages::of(&std::fs::read_to_string("/proc/meminfo")?);
+                pages.ensure(DPDK_MEMORY)?;
                 let memory = format!("other_config:dpdk-socket-mem={DPDK_MEMORY}");
                 let start = "other_config:dpdk-init=true".to_owned();
                 Ok(vec![tso, start, memory])
@@ -108,7 +105,7 @@ impl Build {
 impl Ovs {
     fn start(machine: &Arc<Netns>, build: Build) -> Result<Self> {
         let (program, config) = (build.program()?, build.config()?);
-        let directory = tempfile::tempdir()?;
+        let directory = super::scratch()?;
         let dir = directory.path();
         let file = dir.join("conf.db");
         run(
@@ -231,14 +228,39 @@ fn vsctl(netns: &Netns, dir: &Path, args: &[&str]) -> Result<String> {
     read(netns, "ovs-vsctl", &all)
 }
 
-/// MiB of hugepages that nobody uses, from `/proc/meminfo`.
-fn free_hugepages(meminfo: &str) -> u64 {
-    let number = |key| {
-        let line = meminfo.lines().find_map(|line| line.strip_prefix(key))?;
-        line.split_whitespace().next()?.parse::<u64>().ok()
-    };
-    let pages = number("HugePages_Free:").zip(number("Hugepagesize:"));
-    pages.map_or(0, |(free, size)| free * size / 1024)
+/// Hugepages of the default size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hugepages {
+    /// Those that nobody uses.
+    free: u64,
+    /// Of each, in KiB.
+    size: u64,
+}
+
+impl Hugepages {
+    /// Those that `/proc/meminfo` tells of.
+    fn of(meminfo: &str) -> Self {
+        let number = |key| {
+            let line = meminfo.lines().find_map(|line| line.strip_prefix(key))?;
+            line.split_whitespace().next()?.parse().ok()
+        };
+        Self {
+            free: number("HugePages_Free:").unwrap_or(0),
+            size: number("Hugepagesize:").unwrap_or(2048),
+        }
+    }
+
+    /// An error unless so many MiB are free.
+    fn ensure(self, memory: u64) -> Result<()> {
+        let needed = (memory * 1024).div_ceil(self.size);
+        ensure!(
+            self.free >= needed,
+            "DPDK needs {needed} hugepages of {} KiB and {} are free: sysctl vm.nr_hugepages={needed}",
+            self.size,
+            self.free
+        );
+        Ok(())
+    }
 }
 
 /// A bridge with both hosts.
@@ -259,10 +281,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hugepages_that_are_free_are_counted_in_mebibytes() {
-        let text = "MemTotal: 1 kB\nHugePages_Total: 400\nHugePages_Free:      128\nHugepagesize:       2048 kB\n";
-        assert_eq!(free_hugepages(text), 256);
-        assert_eq!(free_hugepages("MemTotal: 1 kB\n"), 0);
+    fn hugepages_are_asked_for_by_number() {
+        let text = "MemTotal: 1 kB\nHugePages_Free:      127\nHugepagesize:       2048 kB\n";
+        let pages = Hugepages::of(text);
+        assert!(pages.ensure(254).is_ok());
+        let error = pages.ensure(256).unwrap_err().to_string();
+        assert!(
+            error.ends_with("127 are free: sysctl vm.nr_hugepages=128"),
+            "{error}"
+        );
+        assert!(Hugepages::of("MemTotal: 1 kB\n").ensure(1).is_err());
     }
 
     #[test]

@@ -9,13 +9,13 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use ::vswitch::sys::Netns;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use super::link::ip;
 use super::vswitch::{Daemon, Variant};
 use super::{Candidate, ENDPOINT, Engine, Host, SERVER_PORT, Setting, kernel};
 use crate::cpu::Task;
-use crate::process::{Process, await_word};
+use crate::process::{Process, await_word, is_installed};
 use crate::scenario::Place;
 
 /// Where a client finds the published port.
@@ -65,6 +65,12 @@ fn publisher(machine: Arc<Netns>) -> Host {
 
 /// A container on a bridge, behind Docker's userland proxy.
 pub(super) fn build_docker(setting: &Setting<'_>) -> Result<Candidate> {
+    let program = &setting.programs.docker_proxy;
+    ensure!(
+        is_installed(program),
+        "{} is not installed: install docker.io, or name it with --docker-proxy",
+        program.display()
+    );
     let (host, container) = (
         publisher(Arc::new(Netns::create()?)),
         Host::create(Place::B)?,
@@ -72,7 +78,6 @@ pub(super) fn build_docker(setting: &Setting<'_>) -> Result<Candidate> {
     kernel::bridge(&host.netns)?;
     kernel::join(&host.netns, "pb", &container, setting.mtu)?;
     ip(&host.netns, &["address", "add", GATEWAY, "dev", "br0"])?;
-    let program = &setting.programs.docker_proxy;
     let (at, to) = (AT.port().to_string(), SERVER_PORT.to_string());
     let (from, address) = (AT.ip().to_string(), container.place.address().to_string());
     let mut command = Command::new("sh");
@@ -83,12 +88,8 @@ pub(super) fn build_docker(setting: &Setting<'_>) -> Result<Candidate> {
     let piped = command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = Process::start(&host.netns, piped, Stdio::null())?;
     let said = process.pipes().stdout.take();
-    await_word(
-        said.context("docker-proxy has no output")?,
-        "0\n",
-        "docker-proxy",
-    )
-    .context("install docker.io, or name it with --docker-proxy")?;
+    let said = said.context("docker-proxy has no output")?;
+    await_word(said, "0\n", "docker-proxy")?;
     let hosts = vec![host, container];
     let engine = Engine::Proxy(Proxy::Docker(process));
     Ok(Candidate::new(hosts, engine, Vec::new()))

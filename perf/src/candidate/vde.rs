@@ -25,7 +25,7 @@ pub(super) struct Vde {
 
 impl Vde {
     fn start(machine: &Netns) -> Result<Self> {
-        let directory = tempfile::tempdir()?;
+        let directory = super::scratch()?;
         let mut command = Command::new("vde_switch");
         command.arg("-s").arg(directory.path().join("ctl"));
         command.args(["-t", "pa", "-t", "pb"]);

@@ -4,7 +4,7 @@
 //! as that of an older version) are the daemon's, everything else is an option of the network.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::link::{UNDERLAY, two_machines};
 use super::{Candidate, Engine, Host, Setting};
 use crate::cpu::Task;
-use crate::process::{Process, await_word, run};
+use crate::process::{COMMAND, Process, await_word, output};
 use crate::scenario::{Place, VXLAN_OVERHEAD};
 
 /// Name of the network.
@@ -81,7 +81,43 @@ pub(super) struct Daemon {
     options: Vec<String>,
     /// Ended before its directory goes.
     process: Process,
-    directory: tempfile::TempDir,
+    directory: Home,
+}
+
+/// A daemon's directory. One that was killed has left its namespaces pinned there.
+#[derive(Debug)]
+struct Home(tempfile::TempDir);
+
+impl Home {
+    fn socket(&self) -> PathBuf {
+        self.0.path().join("vswitch.sock")
+    }
+
+    /// Where the namespaces of its sandboxes are pinned.
+    fn pins(&self) -> PathBuf {
+        self.0.path().join("netns")
+    }
+
+    /// Takes away what an orderly end leaves nothing of.
+    fn clear(&self) -> Result<()> {
+        let pins = self.pins();
+        if !pins.exists() {
+            return Ok(());
+        }
+        for entry in std::fs::read_dir(&pins)? {
+            Netns::unpin(&entry?.path())?;
+        }
+        Ok(Netns::release_directory(&pins)?)
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Err(error) = self.clear() {
+            let path = self.0.path().display();
+            eprintln!("vswitch-perf: {path} is left behind: {error:#}");
+        }
+    }
 }
 
 impl Daemon {
@@ -97,9 +133,9 @@ impl Daemon {
             "{} is missing: build it with `cargo build --release`, or name it with --vswitch",
             program.display()
         );
-        let directory = tempfile::tempdir()?;
+        let directory = Home(super::scratch()?);
         let mut command = Command::new(&program);
-        command.arg("--socket").arg(socket(directory.path()));
+        command.arg("--socket").arg(directory.socket());
         command.args(["daemon", "--ephemeral"]);
         if let Some(workers) = variant.workers {
             command.args(["--workers", &workers.to_string()]);
@@ -127,11 +163,16 @@ impl Daemon {
         self.process.check()
     }
 
+    /// Gives the daemon a command. What it says to a wrong one needs no comment.
     fn cli(&self, args: &[&str]) -> Result<()> {
-        let socket = socket(self.directory.path());
-        let socket = socket.to_string_lossy();
-        let all = [&["--socket", &*socket], args].concat();
-        run(&self.machine, &self.program.to_string_lossy(), &all)
+        let mut command = Command::new(&self.program);
+        command
+            .arg("--socket")
+            .arg(self.directory.socket())
+            .args(args);
+        let output = output(&self.machine, &mut command, COMMAND)?;
+        ensure!(output.status.success(), "{}", output.stderr);
+        Ok(())
     }
 
     /// A network with addresses for all hosts.
@@ -155,7 +196,7 @@ impl Daemon {
     pub(super) fn sandbox(&self, place: Place) -> Result<Host> {
         let name = place.name();
         self.cli(&["sandbox", "create", name])?;
-        let netns = Netns::open(&self.directory.path().join("netns").join(name))?;
+        let netns = Netns::open(&self.directory.pins().join(name))?;
         Ok(Host::new(place, netns))
     }
 
@@ -184,10 +225,6 @@ impl Daemon {
         self.connect(place, &[])?;
         Ok(host)
     }
-}
-
-fn socket(directory: &Path) -> PathBuf {
-    directory.join("vswitch.sock")
 }
 
 /// A bridge network with both hosts.

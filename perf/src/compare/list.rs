@@ -3,17 +3,16 @@
 //! There is no second way to find out: every candidate is built and tried as for a run.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::net::TcpListener;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use rustix::net::sockopt::set_tcp_congestion;
+use anyhow::Result;
 use serde::Serialize;
 
+use super::needs;
 use super::plan::Plan;
 use super::stage::Stage;
 use crate::candidate::Programs;
-use crate::load::{Congestion, Load};
+use crate::report::write;
 
 /// A line of the list.
 #[derive(Debug, Serialize)]
@@ -65,7 +64,7 @@ pub(super) fn run(plan: &Plan, programs: &Programs, json: Option<&Path>) -> Resu
     let fit = plan.loads.iter().map(|load| Item {
         name: load.to_string(),
         default: load.is_default(plan.scenario),
-        missing: missing(*load),
+        missing: needs::missing(*load),
         about: String::new(),
     });
     let listing = Listing {
@@ -74,35 +73,7 @@ pub(super) fn run(plan: &Plan, programs: &Programs, json: Option<&Path>) -> Resu
         loads: fit.chain(misfits).collect(),
     };
     listing.print()?;
-    if let Some(path) = json {
-        let text = serde_json::to_string_pretty(&listing)? + "\n";
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
-}
-
-/// What this machine has not got for a load.
-fn missing(load: Load) -> Option<String> {
-    let (iperf3, congestion) = match load {
-        Load::Tcp { congestion, .. } => (true, Some(congestion)),
-        Load::Loaded => (true, Some(Congestion::Cubic)),
-        Load::Udp { .. } => (true, None),
-        Load::RoundTrip(_) | Load::Connect => (false, None),
-    };
-    if iperf3 && !is_in_path("iperf3") {
-        return Some("iperf3 is not installed".to_owned());
-    }
-    let name = congestion?.name();
-    let refused = || {
-        let socket = TcpListener::bind(("127.0.0.1", 0)).ok()?;
-        set_tcp_congestion(&socket, name).err()
-    };
-    refused().map(|error| format!("this kernel has no {name} ({error}): modprobe tcp_{name}"))
-}
-
-fn is_in_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+    json.map_or(Ok(()), |path| write(path, &listing))
 }
 
 impl Listing {

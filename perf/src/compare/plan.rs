@@ -26,7 +26,7 @@ pub(super) struct Plan {
     pub(super) mtus: Vec<u32>,
     pub(super) rounds: usize,
     pub(super) time: Duration,
-    /// Loads that were named and that this comparison has not.
+    /// Loads that were named and that this comparison, or this machine, has not.
     pub(super) misfits: Vec<Absence>,
     /// Where raw results go.
     pub(super) out: Option<PathBuf>,
@@ -70,6 +70,27 @@ impl Plan {
             misfits,
             out: args.out.clone(),
         })
+    }
+
+    /// Leaves out the loads that this machine has not got something for. `missing` says what.
+    pub(super) fn keep_possible(&mut self, missing: impl Fn(Load) -> Option<String>) -> Result<()> {
+        let misfits = &mut self.misfits;
+        self.loads.retain(|load| {
+            let why = missing(*load);
+            let name = load.to_string();
+            misfits.extend(why.clone().map(|why| Absence {
+                name,
+                mtu: None,
+                why,
+            }));
+            why.is_none()
+        });
+        match self.misfits.first() {
+            Some(first) if self.loads.is_empty() => {
+                bail!("no load is left to measure: {}: {}", first.name, first.why)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The candidate that ratios are to.

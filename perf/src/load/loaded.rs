@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 
 use super::iperf::{self, number};
-use super::{Bout, Congestion, Measured, round_trip};
+use super::{Bout, Congestion, Measured, Work, round_trip};
 use crate::report::Metric;
 
 /// The flow runs longer than the round trips, which must not outlast it.
@@ -28,8 +28,10 @@ pub(super) fn measure(bout: Bout<'_>) -> Result<Measured> {
     let throughput = number(&end, "sum_received", "bits_per_second")? / 1e9;
     figures.push((Metric::Lost, trips.lost_share()));
     figures.push((Metric::Throughput, throughput));
+    let gigabits = number(&end, "sum_received", "bytes")? * 8.0 / 1e9;
     Ok(Measured {
         figures,
-        work: trips.work(),
+        // Beside the flow the round trips are no work.
+        work: Work::Gigabits(gigabits),
     })
 }

@@ -65,8 +65,6 @@ pub(crate) enum Metric {
     Retransmits,
     /// Datagrams that arrived in a second.
     Delivered,
-    /// Share of the datagrams that did not arrive.
-    Lost,
     /// The highest rate of datagrams of which none was lost.
     LossFree,
     /// Median time of a request and its response.
@@ -77,6 +75,8 @@ pub(crate) enum Metric {
     P999,
     /// Connections that were made, used and closed in a second.
     Connections,
+    /// Share of the datagrams that did not arrive.
+    Lost,
     /// Processor time of the switch's processes for a unit of work.
     CpuSwitch,
     /// Processor time of the whole machine for a unit of work.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use super::{Absence, Better, Failure, Metric, Report, Row};
 
@@ -37,16 +37,10 @@ impl Report {
         Ok(())
     }
 
-    /// Writes it as JSON.
-    pub(crate) fn write(&self, path: &std::path::Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
-    }
-
     fn table(&self) -> Result<String> {
         let mut out = String::new();
         self.head(&mut out)?;
-        let shown = |row: &&Row| row.metric.title().is_some();
+        let shown = |row: &&Row| self.is_shown(row);
         let width = |text: fn(&Row) -> usize| self.rows.iter().filter(shown).map(text).max();
         let load = width(|row| row.load.len()).unwrap_or(0).max(4);
         let candidate = width(|row| row.candidate.len()).unwrap_or(0).max(9);
@@ -107,10 +101,10 @@ impl Report {
             .baseline
             .as_deref()
             .unwrap_or("nothing: the baseline is not here");
-        let (rounds, seconds) = (self.rounds, self.seconds);
         writeln!(
             out,
-            "{rounds} rounds of {seconds} s each, ratios to {baseline}"
+            "rounds: {}, of {} s each; ratios to {baseline}",
+            self.rounds, self.seconds
         )?;
         Ok(())
     }
@@ -141,6 +135,17 @@ impl Report {
             )?;
         }
         Ok(())
+    }
+
+    /// Whether a row is in the table: where nobody has lost anything, that is not worth a line each.
+    fn is_shown(&self, row: &Row) -> bool {
+        let beside = |other: &&Row| {
+            (other.mtu, &other.path, &other.load, other.metric)
+                == (row.mtu, &row.path, &row.load, row.metric)
+        };
+        let mut all = self.rows.iter().filter(beside);
+        let idle = row.metric == Metric::Lost && all.all(|row| row.value.max == 0.0);
+        row.metric.title().is_some() && !idle
     }
 
     /// The processor time that belongs to a row: beside the first metric of its load.
@@ -238,6 +243,24 @@ mod tests {
         }
         let table = report.table().unwrap();
         assert_eq!(table.matches("45.0/98.7 ms/Gbit").count(), 1, "{table}");
+    }
+
+    #[test]
+    fn losses_are_shown_for_all_where_somebody_has_some() {
+        let lines = |share: [f64; 2]| {
+            let mut report = report();
+            for (candidate, median) in ["kernel-bridge", "vswitch"].into_iter().zip(share) {
+                let (min, max) = (median, median);
+                report.rows.push(Row {
+                    metric: Metric::Lost,
+                    candidate: candidate.to_owned(),
+                    value: Spread { median, min, max },
+                    ..row()
+                });
+            }
+            report.table().unwrap().matches(" lost ").count()
+        };
+        assert_eq!((lines([0.0, 0.0]), lines([0.0, 1.5])), (0, 2));
     }
 
     #[test]

@@ -93,7 +93,6 @@ impl Port {
 
 /// Puts a host on a bridge by a TAP.
 pub(super) fn tap(ovs: &Ovs, bridge: &str, name: &str, host: &Host, mtu: u32) -> Result<()> {
-    let mtu_request = format!("mtu_request={mtu}");
-    ovs.add_port(bridge, name, &["type=internal", &mtu_request])?;
+    ovs.add_port(bridge, name, &["type=internal"])?;
     move_in(&ovs.machine, name, host, mtu)
 }
