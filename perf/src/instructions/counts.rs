@@ -8,6 +8,8 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use vswitch_micro::Build;
 
+use crate::report;
+
 /// What differs, in words; nothing when counts can be compared.
 fn differences(agreed: &Build, now: &Build) -> Vec<String> {
     [
@@ -57,8 +59,7 @@ impl Record {
         for count in rounded.per_frame.values_mut() {
             *count = (*count * 10.0).round() / 10.0;
         }
-        let text = serde_json::to_string_pretty(&rounded)? + "\n";
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+        report::write(path, &rounded)
     }
 }
 
