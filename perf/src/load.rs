@@ -231,6 +231,15 @@ impl Load {
             ) => Some("the connection that a proxy makes has the machine's congestion control"),
             (
                 Scenario::Publish,
+                Self::Tcp {
+                    direction: Direction::Both,
+                    ..
+                },
+            ) => Some(
+                "iperf3 knows directions by the order of connections, which a proxy does not keep",
+            ),
+            (
+                Scenario::Publish,
                 Self::Udp { .. } | Self::RoundTrip(Transport::Udp) | Self::Loaded,
             ) => Some("the port that is published here is a TCP port"),
             _ => None,

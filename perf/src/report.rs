@@ -3,10 +3,11 @@
 //! A [`Report`] is what `--json` writes and what everything that is made of results reads. It round-trips: what is
 //! written can be read again by the same types, and nothing in it is computed anew when it is read.
 //!
-//! Rows are flat: one for each path, MTU, load, candidate and [`Metric`](row::Metric). A load that has several metrics (three
+//! Rows are flat: one for each path, MTU, load, candidate and [`Metric`]. A load that has several metrics (three
 //! percentiles, two directions, the processor time beside the throughput) has a row for each.
 
 mod machine;
+mod offload;
 mod row;
 mod statistics;
 mod table;
@@ -78,7 +79,7 @@ pub(crate) fn write(path: &Path, what: &impl Serialize) -> Result<()> {
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Whether [`write`] can work: to be asked before an hour of measurements. It changes nothing.
+/// Whether [`write()`] can work: to be asked before an hour of measurements. It changes nothing.
 pub(crate) fn check_writable(path: &Path) -> Result<()> {
     let is_there = path.exists();
     let check = || {

@@ -103,8 +103,12 @@ impl Tenant {
                 children().try_for_each(|child| ip(&child.netns, &["link", "del", PARENT]))
             }
             Self::Daemon(_, daemon) => {
-                children().try_for_each(|child| daemon.disconnect(child.place))?;
-                daemon.remove_network()
+                // The network goes also where a child was never on it, so that the next one finds a free parent.
+                let each: Vec<_> = children()
+                    .map(|child| daemon.disconnect(child.place))
+                    .collect();
+                let removed = daemon.remove_network();
+                each.into_iter().chain([removed]).collect()
             }
             Self::Loop(_, running) => running.take().map_or(Ok(()), BareLoop::finish),
         }

@@ -25,9 +25,11 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn new(plan: &Plan) -> Self {
-        let each = plan.rounds * plan.loads.len() * plan.scenario.paths().len();
+        let number = |count| u64::try_from(count).unwrap_or(u64::MAX);
+        let each = number(plan.rounds * plan.loads.len() * plan.scenario.paths().len());
+        let parts = number(plan.mtus.len());
         let bar = if std::io::stderr().is_terminal() {
-            ProgressBar::new(0)
+            ProgressBar::new(each * parts * number(plan.candidates.len()))
         } else {
             ProgressBar::hidden()
         };
@@ -39,8 +41,8 @@ impl Progress {
         Self {
             bar,
             rounds: plan.rounds,
-            each: u64::try_from(each).unwrap_or(u64::MAX),
-            parts: u64::try_from(plan.mtus.len()).unwrap_or(u64::MAX),
+            each,
+            parts,
         }
     }
 

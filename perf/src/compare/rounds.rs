@@ -131,7 +131,11 @@ impl Run<'_> {
         if candidate.ends(slot.path).is_none() {
             return Ok(None);
         }
-        candidate.take_turn().context("its turn")?;
+        if let Err(error) = candidate.take_turn() {
+            // What has been half done is undone as far as it goes, and why it failed is what counts.
+            drop(candidate.give_way());
+            return Err(error.context("its turn"));
+        }
         let keep = self.keep(slot, &entrant.kind.to_string());
         let measured = candidate.ends(slot.path).map(|ends| {
             let before = Sample::take(&candidate.tasks())?;

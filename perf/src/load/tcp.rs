@@ -1,6 +1,6 @@
 //! TCP: how much arrives, and how often a segment had to be sent again.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
 use super::iperf::{self, number};
@@ -49,6 +49,7 @@ fn figures(end: &Value, direction: Direction) -> Result<Measured> {
             ]
         }
     };
+    ensure!(all > 0.0, "nothing arrived");
     figures.push((Metric::Retransmits, again));
     Ok(Measured {
         figures,
@@ -59,6 +60,15 @@ fn figures(end: &Value, direction: Direction) -> Result<Measured> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flow_that_carried_nothing_is_no_figure() {
+        let end = serde_json::json!({
+            "sum_sent": {"retransmits": 0},
+            "sum_received": {"bits_per_second": 0, "bytes": 0},
+        });
+        assert!(figures(&end, Direction::Forward).is_err());
+    }
 
     #[test]
     fn both_directions_are_added_up() {

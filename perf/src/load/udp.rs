@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::iperf::{self, number};
@@ -41,6 +41,7 @@ impl Tally {
 /// Sends as fast as the sender can.
 pub(super) fn overload(bout: Bout<'_>, size: u16) -> Result<Measured> {
     let tally = send(bout, size, None, None)?;
+    ensure!(tally.arrived() > 0.0, "nothing arrived");
     Ok(Measured {
         figures: vec![
             (Metric::Delivered, tally.arrived() / tally.seconds / 1e3),

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use anyhow::Result;
 
-use super::{Absence, Better, Failure, Metric, Report, Row};
+use super::{Absence, Better, Failure, Metric, Report, Row, offload};
 
 impl Metric {
     /// What the table calls it; nothing for what is only in the JSON or in a column beside another.
@@ -110,6 +110,13 @@ impl Report {
     }
 
     fn tail(&self, out: &mut String) -> Result<()> {
+        let offload = offload::lines(&self.machine.offload);
+        if !offload.is_empty() {
+            writeln!(out, "\n-- offload of the hosts' interfaces")?;
+        }
+        for line in offload {
+            writeln!(out, "{line}")?;
+        }
         if !self.absent.is_empty() {
             writeln!(out, "\n-- left out")?;
         }
@@ -219,6 +226,7 @@ mod tests {
             "ratios to kernel-bridge",
             "-- host to host, MTU 1500",
             "at least 0.9: MISSED",
+            "vswitch: tso",
             "ovs-dpdk: not installed",
             "vswitch, tcp-1-cubic, host to host, MTU 1500, round 2: iperf3: unable to connect",
         ] {
