@@ -1,5 +1,5 @@
-//! Docker's own engine in a lab: a real `dockerd` with the real `docker` as its client, on a host without anything that
-//! the engine's own networks need, and the lab's daemon as its plugin `vswitch`.
+//! Docker's own engine in a lab: a real `dockerd` with the real `docker` as its client, and the lab's daemon as its plugin
+//! `vswitch`. It has no networks of its own, as on a host without what those need, or [has them](Own).
 //!
 //! Everything of it is the lab's: network namespace, `/run/docker` ([`mounts`](crate::mounts)), socket, data, cgroups.
 //! Containers are made of [`IMAGE`], which is busybox and nothing else; their processes are seen from the test, so that one
@@ -8,14 +8,18 @@
 //! [`Docker::finish`] ends it in order and tests that it leaves nothing; a drop without it, after a failure, takes all away
 //! without questions.
 
+mod engine;
+mod etcd;
 mod image;
+
+pub use engine::Own;
+pub use etcd::Etcd;
 
 use crate::{
     Lab, Must, Nic, Output, Sandbox,
     daemon::{Log, start_daemon, terminate},
     deadline::{SOON, within},
     mounts::Mounts,
-    procfs,
 };
 use serde_json::Value;
 use std::{
@@ -48,26 +52,27 @@ pub struct Docker {
     dir: TempDir,
     engine: Child,
     log: Log,
+    own: Own,
     /// Further options of the engine.
     options: Vec<String>,
 }
 
 impl Docker {
-    /// An engine in a lab that was [set up](crate::Setup) for it.
+    /// An engine without networks of its own in a lab that was [set up](crate::Setup) for it.
     #[must_use]
     pub fn start(lab: &Lab) -> Self {
-        Self::start_with(lab, &[])
+        Self::start_with(lab, Own::Nothing, &[])
     }
 
     /// An engine with further options.
     #[must_use]
-    pub fn start_with(lab: &Lab, options: &[&str]) -> Self {
+    pub fn start_with(lab: &Lab, own: Own, options: &[&str]) -> Self {
         let mut dir = tempfile::Builder::new();
         let dir = dir.prefix("vswitch-docker-").tempdir().must("directory");
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         let (mounts, socket) = (lab.mounts(), lab.docker_socket());
         let log = Log::default();
-        let mut command = engine_command(&mounts, &socket, dir.path(), &options);
+        let mut command = engine::command(&mounts, &socket, dir.path(), own, &options);
         let docker = Self {
             engine: start_daemon(lab.host(), &mut command, &log),
             host: lab.host_shared(),
@@ -75,6 +80,7 @@ impl Docker {
             socket,
             dir,
             log,
+            own,
             options,
         };
         docker.wait_ready(SOON);
@@ -108,11 +114,17 @@ impl Docker {
         Output::new("docker import".to_owned(), &output).done();
     }
 
+    /// Where clients find it, as `DOCKER_HOST`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("unix://{}", self.socket.display())
+    }
+
     fn client(&self, words: &[&str]) -> Command {
         let mut command = Command::new(CLIENT);
         command
             .arg("--host")
-            .arg(format!("unix://{}", self.socket.display()))
+            .arg(self.url())
             .args(words)
             .env("DOCKER_CONFIG", self.dir.path())
             .stdin(Stdio::null())
@@ -253,7 +265,7 @@ impl Docker {
         self.engine.wait().must("wait for the engine");
         let containerd = self.dir.path().join("exec/containerd/containerd.pid");
         let pid = fs::read_to_string(&containerd).must("containerd");
-        kill(pid.trim());
+        engine::kill(pid.trim());
         // A zombie has no program, if nobody waits for it.
         let program = Path::new("/proc").join(pid.trim()).join("exe");
         let gone = || fs::read_link(&program).is_err().then_some(());
@@ -272,7 +284,7 @@ impl Docker {
     /// Starts the engine again, which may take so long.
     pub fn restart_within(&mut self, patience: Duration) {
         let dir = self.dir.path();
-        let mut command = engine_command(&self.mounts, &self.socket, dir, &self.options);
+        let mut command = engine::command(&self.mounts, &self.socket, dir, self.own, &self.options);
         self.engine = start_daemon(&self.host, &mut command, &self.log);
         self.wait_ready(patience);
     }
@@ -297,7 +309,7 @@ impl Docker {
             left = self.mounts.below(&dir);
             // An engine that is killed leaves this one to the next, which leaves it, too.
             left.retain(|mount| Path::new(mount) != dir.join("data"));
-            left.extend(processes(&dir));
+            left.extend(engine::processes(&dir));
             left.is_empty().then_some(())
         });
         assert!(
@@ -305,6 +317,7 @@ impl Docker {
             "left behind by the engine:\n{}",
             left.join("\n")
         );
+        self.own.take_away(&self.host);
     }
 }
 
@@ -320,101 +333,7 @@ impl Drop for Docker {
             }
         }
         let _removed = fs::remove_file(&self.socket);
-        take_away(self.dir.path());
-    }
-}
-
-/// The command line of the engine.
-fn engine_command(mounts: &Mounts, socket: &Path, dir: &Path, options: &[String]) -> Command {
-    let mut command = mounts.command("dockerd");
-    command
-        .args(["--bridge=none", "--iptables=false", "--ip6tables=false"])
-        .args([
-            "--storage-driver=vfs",
-            "--exec-opt=native.cgroupdriver=cgroupfs",
-        ])
-        .arg(format!("--host=unix://{}", socket.display()))
-        .arg(format!("--cgroup-parent=/{}", cgroup(dir)));
-    for (option, name) in [
-        ("--data-root", "data"),
-        ("--exec-root", "exec"),
-        ("--pidfile", "pid"),
-    ] {
-        command.arg(option).arg(dir.join(name));
-    }
-    command.args(options);
-    command
-}
-
-/// The name of the cgroup of an engine's containers.
-fn cgroup(dir: &Path) -> String {
-    let name = dir.file_name().must("a name");
-    name.to_string_lossy().into_owned()
-}
-
-/// Where the cgroup is in each hierarchy.
-fn cgroups(dir: &Path) -> Vec<PathBuf> {
-    let name = cgroup(dir);
-    let root = Path::new("/sys/fs/cgroup");
-    let mut all: Vec<PathBuf> = fs::read_dir(root)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path().join(&name))
-        .collect();
-    all.push(root.join(&name));
-    all.retain(|path| path.is_dir());
-    all
-}
-
-/// Processes of an engine: those that have its directory on their command line, and those of its containers.
-fn processes(dir: &Path) -> Vec<String> {
-    let mut all = procfs::with_argument(&dir.to_string_lossy());
-    all.extend(
-        contained(dir)
-            .iter()
-            .map(|pid| format!("{pid} in a container")),
-    );
-    all
-}
-
-/// Processes of an engine's containers.
-fn contained(dir: &Path) -> Vec<String> {
-    let (name, mut found) = (format!("/{}/", cgroup(dir)), Vec::new());
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let groups = fs::read_to_string(entry.path().join("cgroup")).unwrap_or_default();
-        if groups.contains(&name) {
-            found.push(entry.file_name().to_string_lossy().into_owned());
-        }
-    }
-    found
-}
-
-fn kill(pid: &str) {
-    // Whoever waits for it finds out that it has ended already.
-    let _killed = Command::new("kill").args(["-9", pid]).status();
-}
-
-/// Ends what is left of an engine, whatever state it is in.
-fn take_away(dir: &Path) {
-    let mut left = procfs::with_argument(&dir.to_string_lossy());
-    // Shims and containerd first: they would report the end of the containers to nobody.
-    left.extend(contained(dir));
-    for process in &left {
-        let pid = process.split(' ').next().unwrap_or_default();
-        kill(pid);
-    }
-    let gone = within(SOON, || processes(dir).is_empty().then_some(()));
-    if gone.is_none() {
-        eprintln!("left behind: {:?}", processes(dir));
-    }
-    for group in cgroups(dir) {
-        for entry in fs::read_dir(&group).into_iter().flatten().flatten() {
-            let _removed = fs::remove_dir(entry.path());
-        }
-        if let Err(error) = fs::remove_dir(&group) {
-            eprintln!("left behind: {}: {error}", group.display());
-        }
+        engine::take_away(self.dir.path());
     }
 }
 

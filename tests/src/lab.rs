@@ -49,9 +49,18 @@ pub struct Setup {
     pub site: Option<Arc<Netns>>,
     /// Whether the daemon is a plugin of Docker's engine, `vswitch`, in a mount namespace of the lab's own: where
     /// plugins are is fixed. The engine is a [`Docker`](crate::Docker), at [`Lab::docker_socket`].
-    pub docker: bool,
+    pub docker: Option<Scope>,
     /// What the daemon finds in `/etc/resolv.conf`; the machine's when absent.
     pub resolv_conf: Option<String>,
+}
+
+/// What Docker's engines take the networks of our driver for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Each engine has its own.
+    Local,
+    /// Engines with a common store have them all.
+    Global,
 }
 
 /// A host with a running daemon.
@@ -106,7 +115,7 @@ impl Lab {
         let furniture = leftovers::links(&host);
         let dir = (tempfile::Builder::new().prefix("vswitch-lab-").tempdir()).must("directory");
         let log = Log::default();
-        let mounts = setup.docker.then(|| Arc::new(Mounts::sharing(dir.path())));
+        let mounts = setup.docker.map(|_| Arc::new(Mounts::sharing(dir.path())));
         let etc = (setup.resolv_conf.as_ref()).map(|text| Etc::prepare(dir.path(), text));
         let mut command = daemon_command(mounts.as_deref(), etc.as_ref(), dir.path(), setup);
         let daemon = start_daemon(&host, &mut command, &log);
@@ -457,9 +466,14 @@ fn daemon_command(
     if let Some(workers) = setup.workers {
         command.args(["--workers", &workers.to_string()]);
     }
-    if setup.docker {
+    if let Some(scope) = setup.docker {
+        let scope = match scope {
+            Scope::Local => "local",
+            Scope::Global => "global",
+        };
         command
-            .args(["--docker-plugin", "vswitch", "--docker-socket"])
+            .args(["--docker-plugin", "vswitch", "--docker-scope", scope])
+            .arg("--docker-socket")
             .arg(dir.join(DOCKER_SOCKET))
             .env("VSWITCH_LOG", "info,vswitch::api::docker=debug");
     }

@@ -38,6 +38,7 @@ pub mod lan;
 mod leftovers;
 pub mod monitor;
 pub mod mounts;
+pub mod neighbours;
 pub mod observer;
 pub mod outside;
 pub mod pattern;

@@ -59,13 +59,20 @@ impl Outside {
     /// When it does not start.
     #[must_use]
     pub fn lab(&self, alone: bool) -> Lab {
-        let setup = Setup {
+        Lab::start_with(&self.setup(Setup {
             alone,
+            ..Setup::default()
+        }))
+    }
+
+    /// The same with a lab that is set up in other ways.
+    #[must_use]
+    pub fn setup(&self, setup: Setup) -> Setup {
+        Setup {
             site: Some(Arc::clone(&self.host.netns)),
             resolv_conf: Some(format!("nameserver {}\n", self.ip4())),
-            ..Setup::default()
-        };
-        Lab::start_with(&setup)
+            ..setup
+        }
     }
 
     /// The host.

@@ -1,7 +1,11 @@
 //! Networks of the other drivers: overlay across two hosts that each have an engine, macvlan on a physical LAN.
 
 use super::{agree, pings, plugin};
-use vswitch_tests::{Docker, Hosts, Lab, Lan, Setup, Underlay};
+use vswitch_tests::{
+    Docker, Hosts, Lab, Lan, Setup, Underlay,
+    docker::{Etcd, Own},
+    lab::Scope,
+};
 
 #[test]
 fn containers_of_two_engines_share_an_overlay_network() {
@@ -40,6 +44,47 @@ fn containers_of_two_engines_share_an_overlay_network() {
     assert!(anna.exec(&["ip", "link"]).ok().contains("mtu 1450"));
     agree(hosts.lab(0), &engines[0], "wide", 1);
     agree(hosts.lab(1), &engines[1], "wide", 2);
+    for engine in engines {
+        engine.finish();
+    }
+}
+
+#[test]
+fn engines_with_a_common_store_have_the_same_overlay_network() {
+    let hosts = Hosts::start_with(
+        Underlay::wire(2),
+        2,
+        &Setup {
+            docker: Some(Scope::Global),
+            ..plugin()
+        },
+    );
+    let etcd = Etcd::start(hosts.site(0));
+    let engines = [0, 1].map(|host| {
+        let options = etcd.options(hosts.site(host));
+        let options = options.each_ref().map(String::as_str);
+        Docker::start_with(hosts.lab(host), Own::Nothing, &options)
+    });
+    let peers = [0, 1].map(|host| hosts.site(host).ip4().to_string());
+    let peers = format!("peers={}", peers.join(","));
+    let options = ["-o=driver=overlay", "-o=vni=42", "-o", &peers];
+    engines[0].create(
+        "wide",
+        &[&options[..], &["--subnet=198.18.50.0/24"]].concat(),
+    );
+    let scope = engines[0].network("wide")["Scope"].clone();
+    assert_eq!(scope, "global");
+    let anna = engines[0].container("anna", "wide", &[]);
+    let bert = engines[1].container("bert", "wide", &[]);
+    let carl = engines[1].container("carl", "wide", &[]);
+    // The engines gave different addresses; the switches find them.
+    for (from, to) in [(&anna, &bert), (&bert, &anna), (&carl, &anna)] {
+        pings(from, to.ip4());
+    }
+    agree(hosts.lab(1), &engines[1], "wide", 2);
+    engines[1].done(&["rm", "-f", "bert", "carl"]);
+    engines[0].done(&["rm", "-f", "anna"]);
+    engines[1].done(&["network", "rm", "wide"]);
     for engine in engines {
         engine.finish();
     }

@@ -9,6 +9,8 @@ fn what_is_refused_reaches_the_user_in_one_line() {
     let lab = lab();
     let docker = Docker::start(&lab);
     docker.create("taken", &["--subnet", "198.18.7.0/24"]);
+    // Its name comes a moment after it, and would be a change.
+    agree(&lab, &docker, "taken", 0);
     let before = lab.fingerprint();
     let create = ["network", "create", "-d", "vswitch"];
     for (options, says) in [

@@ -5,15 +5,16 @@ use std::{
     io::Read,
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
 };
-use vswitch_tests::{Docker, Lab, Must as _, deadline::SOON, eventually};
+use vswitch::sys::Netns;
+use vswitch_tests::{Docker, Must as _, deadline::SOON, eventually};
 
 /// What a server in a container says to everybody.
 const SERVER: &str = "while true; do echo hello | nc -l -p 80; done";
 
-/// Connects from the host, and gives what is said there; nothing while nobody listens.
-fn fetch(lab: &Lab, to: &str) -> Option<String> {
+/// Connects from a namespace, and gives what is said there; nothing while nobody listens.
+pub(super) fn fetch(from: &Netns, to: &str) -> Option<String> {
     let to: SocketAddr = to.parse().must(to);
-    let stream = lab.host().run(|| TcpStream::connect_timeout(&to, SOON));
+    let stream = from.run(|| TcpStream::connect_timeout(&to, SOON));
     let mut stream = stream.must("the host's namespace").ok()?;
     stream.set_read_timeout(Some(SOON)).must("a timeout");
     let mut said = String::new();
@@ -40,20 +41,22 @@ fn ports_are_published_while_the_container_runs() {
     let run = ["run", "-d", "--name", "web"];
     docker.done(&[&run[..], &options, &["bb", "sh", "-c", SERVER]].concat());
     for to in ["127.0.0.1:8080", "[::1]:8080", "127.0.0.1:8081"] {
-        let said = eventually(SOON, to, || fetch(&lab, to));
+        let said = eventually(SOON, to, || fetch(lab.host(), to));
         assert_eq!(said, "hello\n", "{to}");
     }
-    assert_eq!(fetch(&lab, "[::1]:8081"), None);
+    assert_eq!(fetch(lab.host(), "[::1]:8081"), None);
     // A container reaches it at the gateway's address.
     let gateway = ["nc", "198.18.7.1", "8080"];
     let other = [&["run", "--rm", "--network", "lan", "bb"][..], &gateway].concat();
     assert_eq!(docker.run(&other).ok(), "hello");
     docker.done(&["stop", "-t", "0", "web"]);
-    assert_eq!(fetch(&lab, "127.0.0.1:8080"), None);
+    assert_eq!(fetch(lab.host(), "127.0.0.1:8080"), None);
     docker.done(&["start", "web"]);
-    eventually(SOON, "the same again", || fetch(&lab, "127.0.0.1:8080"));
+    eventually(SOON, "the same again", || {
+        fetch(lab.host(), "127.0.0.1:8080")
+    });
     docker.finish();
-    assert_eq!(fetch(&lab, "127.0.0.1:8080"), None);
+    assert_eq!(fetch(lab.host(), "127.0.0.1:8080"), None);
     lab.finish();
 }
 
@@ -98,13 +101,13 @@ fn a_port_that_is_taken_is_refused_and_the_next_of_a_range_is_taken() {
     let range = [&run[..], &["two", "-p", "8080-8082:80"], &server].concat();
     docker.done(&range);
     eventually(SOON, "the second of the range", || {
-        fetch(&lab, "127.0.0.1:8081")
+        fetch(lab.host(), "127.0.0.1:8081")
     });
-    assert_eq!(fetch(&lab, "127.0.0.1:8082"), None);
+    assert_eq!(fetch(lab.host(), "127.0.0.1:8082"), None);
     drop(taken);
     docker.done(&[&run[..], &["one", "-p", "8080:80"], &server].concat());
     eventually(SOON, "the port that is free again", || {
-        fetch(&lab, "127.0.0.1:8080")
+        fetch(lab.host(), "127.0.0.1:8080")
     });
     docker.refuses(
         &[&run[..], &["six", "-p", "99:99/sctp", "bb"]].concat(),

@@ -2,7 +2,7 @@
 
 use super::{agree, lab};
 use std::time::{Duration, Instant};
-use vswitch_tests::{Docker, Lab, Sandbox, deadline::SOON, eventually};
+use vswitch_tests::{Docker, Lab, Sandbox, deadline::SOON, docker::Own, eventually};
 
 const SUBNETS: [&str; 3] = ["--ipv6", "--subnet=198.18.7.0/24", "--subnet=2001:2:7::/64"];
 
@@ -93,7 +93,7 @@ fn the_engine_comes_back_and_its_containers_ended_with_it() {
 #[test]
 fn the_engine_comes_back_to_containers_that_lived_on() {
     let lab = lab();
-    let mut docker = Docker::start_with(&lab, &["--live-restore"]);
+    let mut docker = Docker::start_with(&lab, Own::Nothing, &["--live-restore"]);
     docker.create("lan", &SUBNETS);
     let anna = docker.container("anna", "lan", &[]);
     let bert = docker.container("bert", "lan", &[]);
@@ -119,7 +119,7 @@ fn the_engine_comes_back_to_containers_that_lived_on() {
 #[test]
 fn both_are_killed_and_come_back_to_containers_that_lived_on() {
     let mut lab = lab();
-    let mut docker = Docker::start_with(&lab, &["--live-restore"]);
+    let mut docker = Docker::start_with(&lab, Own::Nothing, &["--live-restore"]);
     docker.create("lan", &SUBNETS);
     let anna = docker.container("anna", "lan", &[]);
     let bert = docker.container("bert", "lan", &[]);

@@ -119,13 +119,20 @@ fn the_switch_itself_as_gateway_bears_it_too() {
     // Its few places are taken by whoever came last, so that connecting may be refused: what counts is the end.
     asker.run(|| {
         let server = SocketAddr::new(gateway, 53);
-        for number in 0..2000 {
+        let mut kept = VecDeque::new();
+        for number in 0..CONNECTIONS {
             let Ok(mut stream) = TcpStream::connect_timeout(&server, Duration::from_millis(200))
             else {
                 continue;
             };
-            let _sent = stream.write(&noise(number, 32));
-            let _reset = socket2::Socket::from(stream).set_linger(Some(Duration::ZERO));
+            let seed = u64::try_from(number).must("a number");
+            let _sent = stream.write(&noise(seed, 32));
+            kept.push_back(stream);
+            if kept.len() > KEPT {
+                let old = kept.pop_front().map(socket2::Socket::from);
+                let reset = old.map(|old| old.set_linger(Some(Duration::ZERO)));
+                drop(reset);
+            }
         }
     });
     becomes_idle(daemon);

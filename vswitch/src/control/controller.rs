@@ -9,6 +9,7 @@
 
 mod gateways;
 mod guests;
+mod joining;
 mod links;
 mod memory;
 mod networks;

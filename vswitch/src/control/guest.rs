@@ -20,6 +20,8 @@ use super::{command::NetworkCreate, name::ObjectId, publish::Binding};
 /// What a front-end with objects of its own may ask.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Guest {
+    /// The front-end's engine was found to run: it may have begun only now, and have changed the host.
+    EngineBegan,
     /// Make a network with this ID; made already is fine.
     NetworkCreate {
         /// The front-end's.

@@ -99,6 +99,9 @@ pub trait Services: Send + Sync + fmt::Debug + 'static {
     /// No nftables, no right to.
     fn way_out(&self, interface: &str, subnets: &[IpNet]) -> Result<Service, ControlError>;
 
+    /// An engine that has a firewall of its own, Docker's, has begun to run on the host, before us or only now.
+    fn engine_began(&self);
+
     /// Publishes a port of the sandbox at a port of the host, and tells which: that asked for, or a free one where the
     /// binding leaves it open. `addresses` are those of the sandbox on the network.
     ///

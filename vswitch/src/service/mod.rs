@@ -39,6 +39,7 @@ pub struct Switchboard {
     dns: Dns,
     gateways: Gateways,
     proxies: Proxies,
+    ways_out: nat::WaysOut,
 }
 
 impl Switchboard {
@@ -68,6 +69,7 @@ impl Switchboard {
             dns,
             gateways: Gateways::new(Arc::new(ask)),
             proxies: Proxies::new(runtime.clone()),
+            ways_out: nat::WaysOut::default(),
         }
     }
 }
@@ -94,7 +96,11 @@ impl Services for Switchboard {
     }
 
     fn way_out(&self, interface: &str, subnets: &[IpNet]) -> Result<Service, ControlError> {
-        nat::way_out(interface, subnets)
+        self.ways_out.open(interface, subnets)
+    }
+
+    fn engine_began(&self) {
+        self.ways_out.admit_again();
     }
 
     fn publish(

@@ -12,9 +12,10 @@
 //!   on, as with Docker: who else relies on it by then is not known. A host that forwards IPv6 ignores router
 //!   advertisements unless `accept_ra` is 2 on the interface; the log says so.
 //! - **Other firewalls**: an accept in one table does not overrule a drop in another. Where Docker is at work, whose
-//!   chain FORWARD drops by policy, accepts are put into its chain DOCKER-USER, which is there for that
-//!   (`firewall`). They come before Docker's own rules, so Docker's containers are reachable from the network as far
-//!   as its `raw` table allows. Any other firewall that drops is the administrator's; the log tells about it.
+//!   chain FORWARD drops by policy, rules are put into its chain DOCKER-USER, which is there for that (`firewall`); once
+//!   more when Docker comes after us ([`WaysOut::admit_again`]). Our networks do not reach Docker's; Docker lets its own
+//!   reach whatever is not Docker's, and so ours. Any other firewall that drops is the administrator's; the log tells
+//!   about it.
 //! - **Leftovers**: rules die with the [`Service`]; those of a daemon that was killed with [`remove_leftovers`].
 //!
 //! **Threads**: everything acts on the network namespace of the calling thread, and blocks for the milliseconds that a
@@ -24,7 +25,11 @@ mod firewall;
 mod program;
 mod ruleset;
 
-use std::fs;
+use std::{
+    collections::BTreeSet,
+    fs,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use ipnet::IpNet;
 
@@ -76,42 +81,70 @@ impl Forwarding {
     }
 }
 
+/// All ways out. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct WaysOut(Arc<Mutex<BTreeSet<IfName>>>);
+
 /// Rules of one interface, until dropped.
 #[derive(Debug)]
-struct WayOut(IfName);
+struct WayOut {
+    interface: IfName,
+    all: WaysOut,
+}
 
 impl Drop for WayOut {
     fn drop(&mut self) {
-        firewall::remove(&self.0);
-        if let Err(error) = program::nft(&ruleset::removal(&self.0)) {
-            tracing::warn!(interface = %self.0, %error, "rules of a way out stay behind");
+        self.all.interfaces().remove(&self.interface);
+        firewall::remove(&self.interface);
+        if let Err(error) = program::nft(&ruleset::removal(&self.interface)) {
+            tracing::warn!(interface = %self.interface, %error, "rules of a way out stay behind");
         }
     }
 }
 
-/// Lets what is in the subnets out by the host's other interfaces. `interface` is the host's on the network, with a
-/// name that begins with [`HOST_PREFIX`].
-///
-/// # Errors
-/// Unavailable without nftables or the right to change rules and sysctls; invalid for a name that cannot stand in a
-/// rule.
-pub fn way_out(interface: &str, subnets: &[IpNet]) -> Result<Service, ControlError> {
-    let interface = checked(interface)?;
-    let table = Table {
-        interface: &interface,
-        subnets,
-    };
-    program::nft(&table.script())?;
-    // From here on what was made is undone when something fails.
-    let way_out = WayOut(interface.clone());
-    if subnets.iter().any(|subnet| subnet.addr().is_ipv4()) {
-        IPV4.switch_on()?;
+impl WaysOut {
+    /// Lets what is in the subnets out by the host's other interfaces. `interface` is the host's on the network, with a
+    /// name that begins with [`HOST_PREFIX`].
+    ///
+    /// # Errors
+    /// Unavailable without nftables or the right to change rules and sysctls; invalid for a name that cannot stand in a
+    /// rule.
+    pub fn open(&self, interface: &str, subnets: &[IpNet]) -> Result<Service, ControlError> {
+        let interface = checked(interface)?;
+        let table = Table {
+            interface: &interface,
+            subnets,
+        };
+        program::nft(&table.script())?;
+        // From here on what was made is undone when something fails.
+        let way_out = WayOut {
+            interface: interface.clone(),
+            all: self.clone(),
+        };
+        if subnets.iter().any(|subnet| subnet.addr().is_ipv4()) {
+            IPV4.switch_on()?;
+        }
+        if subnets.iter().any(|subnet| subnet.addr().is_ipv6()) {
+            IPV6.switch_on()?;
+        }
+        firewall::admit(&interface)?;
+        self.interfaces().insert(interface);
+        Ok(Service::new(way_out))
     }
-    if subnets.iter().any(|subnet| subnet.addr().is_ipv6()) {
-        IPV6.switch_on()?;
+
+    /// Docker has made its firewall, perhaps after the ways out were opened: sees to it that they go through it.
+    pub fn admit_again(&self) {
+        for interface in self.interfaces().iter() {
+            if let Err(error) = firewall::admit(interface) {
+                tracing::warn!(%interface, %error, "Docker's firewall closes a way out");
+            }
+        }
     }
-    firewall::admit(&interface)?;
-    Ok(Service::new(way_out))
+
+    fn interfaces(&self) -> MutexGuard<'_, BTreeSet<IfName>> {
+        // A set of names is whole after every step.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Removes the rules of interfaces that do not exist any more, which a killed daemon left. Others may be at work: what
@@ -173,7 +206,7 @@ mod tests {
             "vs- a",
             "vs-01234567890123",
         ] {
-            let refused = way_out(name, &[]).unwrap_err();
+            let refused = WaysOut::default().open(name, &[]).unwrap_err();
             assert_eq!(refused.kind, ErrorKind::Invalid, "{name}");
         }
         assert_eq!(checked("vs-1a_b.c").unwrap().as_str(), "vs-1a_b.c");

@@ -121,6 +121,34 @@ pub(super) struct NetworkResource {
     /// By the ID of the container.
     #[serde(default, deserialize_with = "or_default")]
     pub(super) containers: BTreeMap<String, EndpointResource>,
+    #[serde(rename = "EnableIPv6", default)]
+    pub(super) enable_ipv6: bool,
+    #[serde(default)]
+    pub(super) internal: bool,
+    /// Those of the driver.
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) options: BTreeMap<String, String>,
+    #[serde(rename = "IPAM", default)]
+    pub(super) ipam: Ipam,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Ipam {
+    #[serde(deserialize_with = "or_default")]
+    pub(super) config: Vec<IpamConfig>,
+}
+
+/// A subnet as its user wished for it; what is empty was left open.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct IpamConfig {
+    pub(super) subnet: String,
+    #[serde(rename = "IPRange")]
+    pub(super) ip_range: String,
+    pub(super) gateway: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) auxiliary_addresses: BTreeMap<String, String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]

@@ -10,6 +10,7 @@
 //! | `routes` | requests to functions, their outcomes to HTTP |
 //! | `shapes` | the JSON |
 //! | `network`, `ports` | the network driver |
+//! | `adopt` | networks that the engine knows and we do not |
 //! | `ipam` | the IPAM driver |
 //! | `ids` | Docker's IDs as ours |
 //! | `engine` | a client of the engine's own API |
@@ -24,6 +25,7 @@
 //! - It takes a network without a gateway for one that needs a way out by a bridge of the engine's own, unless told not
 //!   to (`Joined::no_gateway`).
 
+mod adopt;
 mod engine;
 mod ids;
 mod ipam;
@@ -80,6 +82,7 @@ impl PluginConfig {
 #[derive(Clone)]
 struct Plugin {
     control: Handle,
+    engine: Engine,
     names: Names,
     scope: Scope,
 }
@@ -96,9 +99,10 @@ pub async fn serve(
     limits: Limits,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let names = Names::new(engine, handle.clone(), config.name.clone(), NOTED);
+    let names = Names::new(engine.clone(), handle.clone(), config.name.clone(), NOTED);
     let plugin = Plugin {
         control: handle,
+        engine,
         names: names.clone(),
         scope: config.scope,
     };

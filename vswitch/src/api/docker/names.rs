@@ -122,6 +122,9 @@ impl Inner {
             }
         };
         tracing::debug!("following Docker's engine");
+        if let Err(error) = self.control.guest(Guest::EngineBegan).await {
+            tracing::warn!(%error, "Docker's firewall may close the ways out");
+        }
         let kept = self.look_at_all().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "names of Docker's networks and containers may be missing");
             Vec::new()

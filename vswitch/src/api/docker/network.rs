@@ -12,7 +12,7 @@ use serde_json::Value;
 use vswitch_wire::MacAddr;
 
 use super::{
-    Plugin,
+    Plugin, adopt,
     ids::id,
     ports,
     shapes::{
@@ -42,7 +42,7 @@ const VNI: [&str; 2] = ["vni", "com.docker.network.driver.overlay.vxlanid_list"]
 /// The least number of a network that Docker numbers itself.
 const FIRST_VNI: u32 = 4096;
 
-type Outcome<T> = Result<T, ControlError>;
+pub(super) type Outcome<T> = Result<T, ControlError>;
 
 pub(super) async fn capabilities(plugin: Plugin, _: Nothing) -> Outcome<NetworkCapabilities> {
     Ok(NetworkCapabilities {
@@ -96,7 +96,11 @@ pub(super) async fn create(plugin: Plugin, asked: CreateNetwork) -> Outcome<Noth
 }
 
 /// What the network shall be like. It has no name yet: the engine does not tell it.
-fn wanted(options: NetworkOptions, v4: &[IpamData], v6: &[IpamData]) -> Outcome<NetworkCreate> {
+pub(super) fn wanted(
+    options: NetworkOptions,
+    v4: &[IpamData],
+    v6: &[IpamData],
+) -> Outcome<NetworkCreate> {
     let mut create = NetworkCreate {
         ipv6: options.ipv6,
         internal: options.internal,
@@ -154,7 +158,7 @@ pub(super) async fn create_endpoint(
             Some(IpAddr::V6(ip)) => reserve.ip6 = Some(ip),
         }
     }
-    let GuestReply::Reserved(reserved) = plugin.control.guest(Guest::Reserve(reserve)).await?
+    let GuestReply::Reserved(reserved) = adopt::reserve(&plugin, &asked.network, reserve).await?
     else {
         return Err(unexpected("endpoint"));
     };
@@ -196,9 +200,10 @@ pub(super) async fn oper_info(_: Plugin, asked: EndpointRef) -> Outcome<OperInfo
 }
 
 pub(super) async fn delete_endpoint(plugin: Plugin, asked: EndpointRef) -> Outcome<Nothing> {
-    id("network", &asked.network)?;
+    let network = id("network", &asked.network)?;
     let endpoint = id("endpoint", &asked.endpoint)?;
     plugin.control.guest(Guest::Release { endpoint }).await?;
+    adopt::abandon(&plugin, network).await;
     Ok(Nothing {})
 }
 

@@ -55,12 +55,13 @@ impl Asked {
         });
         let plugin = Plugin {
             names: Names::new(
-                engine,
+                engine.clone(),
                 control.clone(),
                 "vswitch".to_owned(),
                 Duration::ZERO,
             ),
             control,
+            engine,
             scope: Scope::Local,
         };
         Self { plugin, noted }

@@ -140,7 +140,7 @@ impl<K: Kernel> Controller<K> {
     fn overlay(
         &mut self,
         name: &str,
-        options: OverlayOptions,
+        mut options: OverlayOptions,
         pools: Pools,
         ipv6: bool,
     ) -> Result<Relay, ControlError> {
@@ -149,6 +149,7 @@ impl<K: Kernel> Controller<K> {
             local: overlay::local(&self.kernel, &options)?,
             dstport: options.dstport,
         };
+        options.others_than(underlay.local);
         let taken =
             (self.tunnels()).find(|(_, tunnel)| (tunnel.underlay, tunnel.vni) == (underlay, vni));
         if let Some((network, _)) = taken {

@@ -3,7 +3,7 @@
 //! | option | meaning | without it |
 //! |---|---|---|
 //! | `vni` | the network's number in the tunnel, the same on all hosts | must be given |
-//! | `peers` | addresses of the other hosts, with commas between | none yet |
+//! | `peers` | addresses of the other hosts, with commas between; this one's own among them is passed over, so that all hosts can have the same list | none yet |
 //! | `local` | this host's address on the underlay | the one from which the first peer is reached |
 //! | `dstport` | UDP port of all hosts | 4789 |
 //! | `group` | multicast group for frames that go to many | a copy for each peer |
@@ -176,6 +176,13 @@ impl OverlayOptions {
             Some((key, other)) => Err(ControlError::invalid(format!(
                 "option {key}: {other} and {first} ({first_key}) must both be IPv4 or both IPv6; give addresses of one family"
             ))),
+        }
+    }
+
+    /// Passes over the host's own address in a list of all hosts. Alone it is no list, but a mistake, and stays.
+    pub fn others_than(&mut self, local: IpAddr) {
+        if self.peers.len() > 1 {
+            self.peers.retain(|peer| *peer != local);
         }
     }
 

@@ -1,10 +1,14 @@
 //! Docker's firewall, and any other that drops what is forwarded.
 //!
-//! Docker sets the policy of FORWARD to drop and calls the chain DOCKER-USER first, for the rules of others. Two accepts
-//! go there for an interface: what comes from it, and what answers. The programs `iptables` and `ip6tables` put them
-//! there, whichever kind Docker itself uses. They bear the interface's name in a comment, by which they are found again.
+//! Docker sets the policy of FORWARD to drop and calls the chain DOCKER-USER first, for the rules of others. What comes
+//! from an interface of ours is accepted there, and what answers. An accept overrules all that Docker drops later, so
+//! before it stands what Docker has for its own networks: they are isolated from one another by the chain
+//! DOCKER-ISOLATION-STAGE-2, which drops what goes to a bridge of Docker's, and the same chain is called for us. Ports that
+//! Docker publishes are for everybody, though, and their addresses are translated by then.
 //!
-//! Nothing is asked of iptables where the kernel has no table `filter` yet: asking would make one.
+//! The programs `iptables` and `ip6tables` put the rules there, whichever kind Docker itself uses. They bear the interface's
+//! name in a comment, by which they are found again. Nothing is asked of iptables where the kernel has no table `filter`
+//! yet: asking would make one.
 
 use std::fs;
 
@@ -12,6 +16,8 @@ use super::{HOST_PREFIX, REMEDY, program};
 use crate::{control::ControlError, sys::IfName};
 
 const CHAIN: &str = "DOCKER-USER";
+/// Drops what goes to a bridge of Docker's. Not every version has it.
+const ISOLATION: &str = "DOCKER-ISOLATION-STAGE-2";
 /// What a comment begins with; the interface follows.
 const MARK: &str = "vswitch:";
 /// Most copies of a rule that are removed.
@@ -68,23 +74,23 @@ fn used() -> impl Iterator<Item = Family> {
         .filter(move |family| family.is_used(&tables))
 }
 
-/// The rules of an interface, without what is to be done with them.
-fn rules(interface: &IfName) -> [Vec<String>; 2] {
+/// The rules of an interface, without what is to be done with them, in the order in which they apply.
+fn rules(interface: &IfName) -> [Vec<String>; 4] {
     let comment = format!("{MARK}{interface}");
+    let rule = |which: &[&str], target: &str| -> Vec<String> {
+        let tail = ["-m", "comment", "--comment", &comment, "-j", target];
+        let words = which.iter().chain(&tail);
+        words.map(|word| (*word).to_owned()).collect()
+    };
     let name = interface.as_str();
-    let in_words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-    let tail = ["-m", "comment", "--comment", &comment, "-j", "ACCEPT"];
-    let answers = [
-        "-o",
-        name,
-        "-m",
-        "conntrack",
-        "--ctstate",
-        "RELATED,ESTABLISHED",
-    ];
+    let state = ["-m", "conntrack", "--ctstate"];
+    let published = [&["-i", name][..], &state, &["DNAT"]].concat();
+    let answers = [&["-o", name][..], &state, &["RELATED,ESTABLISHED"]].concat();
     [
-        in_words(&[&["-i", name], &tail[..]].concat()),
-        in_words(&[&answers[..], &tail[..]].concat()),
+        rule(&published, "ACCEPT"),
+        rule(&["-i", name], ISOLATION),
+        rule(&["-i", name], "ACCEPT"),
+        rule(&answers, "ACCEPT"),
     ]
 }
 
@@ -105,8 +111,13 @@ pub(super) fn admit(interface: &IfName) -> Result<(), ControlError> {
             continue;
         }
         remove_from(&family, interface);
-        for rule in rules(interface) {
-            apply(&family, "-I", &rule).map_err(|said| {
+        let isolates = family.iptables(&["-S", ISOLATION]).is_ok();
+        // Each goes before those that are there.
+        for rule in rules(interface).iter().rev() {
+            if !isolates && rule.iter().any(|word| word == ISOLATION) {
+                continue;
+            }
+            apply(&family, "-I", rule).map_err(|said| {
                 remove_from(&family, interface);
                 ControlError::unavailable(format!(
                     "no way out: {} puts no rule into {CHAIN} ({said}); see that it works, {REMEDY}",
@@ -170,14 +181,20 @@ mod tests {
     #[test]
     fn rules_are_found_again_by_their_comments() {
         let interface = IfName::new("vs-a1").unwrap();
-        let [from, answers] = rules(&interface).map(|rule| rule.join(" "));
+        let rules = rules(&interface).map(|rule| rule.join(" "));
+        let of = "-m comment --comment vswitch:vs-a1";
         assert_eq!(
-            from,
-            "-i vs-a1 -m comment --comment vswitch:vs-a1 -j ACCEPT"
+            rules,
+            [
+                format!("-i vs-a1 -m conntrack --ctstate DNAT {of} -j ACCEPT"),
+                format!("-i vs-a1 {of} -j DOCKER-ISOLATION-STAGE-2"),
+                format!("-i vs-a1 {of} -j ACCEPT"),
+                format!("-o vs-a1 -m conntrack --ctstate RELATED,ESTABLISHED {of} -j ACCEPT"),
+            ]
         );
-        let listed =
-            format!("-N {CHAIN}\n-A {CHAIN} {from}\n-A {CHAIN} {answers}\n-A {CHAIN} -j RETURN\n");
-        assert_eq!(marked(&listed), [interface.clone(), interface.clone()]);
+        let listed = rules.map(|rule| format!("-A {CHAIN} {rule}\n")).concat();
+        let listed = format!("-N {CHAIN}\n{listed}-A {CHAIN} -j RETURN\n");
+        assert_eq!(marked(&listed), vec![interface.clone(); 4]);
         let quoted = "-A DOCKER-USER -m comment --comment \"vswitch:vs-a1\" -j ACCEPT";
         assert_eq!(marked(quoted), [interface]);
         assert!(marked("-A DOCKER-USER -m comment --comment vswitch:eth0 -j ACCEPT").is_empty());

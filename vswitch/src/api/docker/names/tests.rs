@@ -111,13 +111,13 @@ async fn an_engine_that_is_found_is_asked_for_everything_and_then_followed() {
         network: id("network", N).unwrap(),
     };
     let shop = described("shop", &["al", "host-1"], 7);
-    let expected = [rename(), kept, shop.clone(), shop];
-    let noted = asked.noted_at_least(5).await;
-    assert_eq!(noted[..4], expected);
+    let expected = [Guest::EngineBegan, rename(), kept, shop.clone(), shop];
+    let noted = asked.noted_at_least(6).await;
+    assert_eq!(noted[..5], expected);
     // What the engine does not list has gone.
     let endpoint = id("endpoint", &"e".repeat(64)).unwrap();
     assert!(noted.contains(&Guest::Release { endpoint }), "{noted:?}");
-    assert_eq!(noted.len(), 5);
+    assert_eq!(noted.len(), 6);
     following.abort();
 }
 
