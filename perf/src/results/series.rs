@@ -2,6 +2,8 @@
 //!
 //! The types here are what a section needs of a series' report; there is more in it (every trial).
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::markdown::{Align, Table, slug};
@@ -22,6 +24,8 @@ pub(super) struct Series {
 #[derive(Debug, Deserialize)]
 struct Conditions {
     machine: String,
+    date: String,
+    versions: BTreeMap<String, String>,
     ports: usize,
     seconds_of_a_trial: f64,
     tolerated_loss_percent: f64,
@@ -106,6 +110,8 @@ impl Series {
 pub(super) fn section(series: &Series) -> Section {
     let Conditions {
         machine,
+        date,
+        versions,
         ports,
         seconds_of_a_trial: seconds,
         tolerated_loss_percent: tolerance,
@@ -114,8 +120,12 @@ pub(super) fn section(series: &Series) -> Section {
         command,
     } = &series.conditions;
     let standard = &series.standard;
+    let programs: Vec<_> = (versions.iter())
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect();
+    let programs = programs.join(", ");
     let mut text = format!(
-        "## {standard}\n\n{machine}. {ports} ports; trials of {seconds} s, of which {tolerance} % of the frames may be \
+        "## {standard}\n\n{machine}, {date}. {programs}. {ports} ports; trials of {seconds} s, of which {tolerance} % of the frames may be \
          lost; rates to {resolution} % of the maximum; {repetitions} repetitions of bursts. Frame sizes in bytes, with \
          the frame check sequence; `≥`: the generator or the test could go no further. To repeat it, as root:\n\n{}",
         reproduce(command)
@@ -253,7 +263,8 @@ mod tests {
         let json = serde_json::json!({
             "standard": "RFC 2544",
             "conditions": {
-                "machine": "a machine", "ports": 2, "seconds_of_a_trial": 2.0, "tolerated_loss_percent": 0.0,
+                "machine": "a machine", "date": "2026-11-30T18:00:00Z",
+                "versions": {"vswitch": "0.1.0"}, "ports": 2, "seconds_of_a_trial": 2.0, "tolerated_loss_percent": 0.0,
                 "resolution_percent": 1.0, "repetitions": 5, "command": "rfc2544 --seconds 2",
             },
             "findings": [
@@ -270,7 +281,7 @@ mod tests {
         let section = section(&series());
         assert_eq!(section.name, "rfc-2544");
         for wanted in [
-            "## RFC 2544\n\na machine. 2 ports; trials of 2 s,",
+            "## RFC 2544\n\na machine, 2026-11-30T18:00:00Z. vswitch 0.1.0. 2 ports; trials of 2 s,",
             "target/release/vswitch-perf rfc2544 --seconds 2\n",
             "### RFC 2544, 26.1 Throughput\n\n![RFC 2544, 26.1 Throughput: throughput](plots/rfc-2544-26-1-throughput.svg)",
             "| bytes | measure | kernel bridge | vswitch |\n",
