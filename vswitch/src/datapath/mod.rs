@@ -25,6 +25,7 @@ mod egress;
 mod events;
 mod fdb;
 mod frame;
+mod lane;
 mod learn;
 mod lookup;
 mod network;
@@ -47,6 +48,7 @@ pub use fdb::{
     Hit, Learned,
 };
 pub use frame::Frame;
+pub use lane::Lane;
 pub use network::{Ageing, MaxEntries, NetworkId, NetworkSettings, Relay};
 pub use snapshot::{NetworkView, PortView, Snapshot};
 pub use switch::{AddPortError, PortStats, StartError, Switch, SwitchConfig};
