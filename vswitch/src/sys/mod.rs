@@ -14,6 +14,7 @@
 //! | `userns` | an own user namespace, for those who are not root |
 //! | `netlink` | links, addresses, routes |
 //! | `packet` | AF_PACKET sockets: frames of an interface, filters, memberships |
+//! | `memory` | advice about memory |
 //! | `mmsg`, `option` | messages by the batch; options of sockets: what `udp` and `packet` share |
 //! | `caps` | capabilities, and whether the switch can work here at all |
 //! | `udp` | datagrams by the batch: UDP_SEGMENT, UDP_GRO, error queue |
@@ -33,6 +34,7 @@ mod error;
 mod fault;
 mod fd;
 mod ifname;
+mod memory;
 mod mmsg;
 pub mod netlink;
 mod netns;
@@ -47,6 +49,7 @@ pub use error::{SysError, UserNsRefusal};
 pub use fault::PortFault;
 pub use fd::set_nonblocking;
 pub use ifname::{IfName, IfNameError};
+pub use memory::prefer_huge_pages;
 pub use netns::{Netns, NetnsId};
 pub use proc::{Surroundings, spawn_among, spawn_in};
 pub use tun::{

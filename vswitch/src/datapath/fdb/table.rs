@@ -12,6 +12,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::entry::FdbKey;
+use crate::sys::prefer_huge_pages;
 
 #[derive(Debug, Default)]
 #[repr(align(16))]
@@ -34,11 +35,14 @@ const MIN_SLOTS: usize = 64;
 impl Table {
     /// A table in which `entries` fill at most half of the slots.
     pub(super) fn for_entries(entries: usize, seed: u64) -> Self {
-        let slots = entries.saturating_mul(2).max(MIN_SLOTS).next_power_of_two();
+        let count = entries.saturating_mul(2).max(MIN_SLOTS).next_power_of_two();
+        let mut slots = Vec::with_capacity(count);
+        prefer_huge_pages(slots.spare_capacity_mut());
+        slots.resize_with(count, Slot::default);
         Self {
-            slots: (0..slots).map(|_| Slot::default()).collect(),
+            slots: slots.into_boxed_slice(),
             multiplier: seed | 1,
-            shift: u64::BITS - slots.trailing_zeros(),
+            shift: u64::BITS - count.trailing_zeros(),
         }
     }
 
