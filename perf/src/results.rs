@@ -17,6 +17,7 @@ mod markdown;
 mod micro;
 mod series;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -75,10 +76,28 @@ impl Plot {
 
 /// How to run a command of this program again, as a block of Markdown.
 fn reproduce(command: &str) -> String {
-    let arguments = command.strip_prefix("vswitch-perf ").unwrap_or(command);
+    // Wherever the program was, here it is where cargo puts it.
+    let mut words = command.split(' ');
+    let own = |word: &str| Path::new(word).file_name() == Some("vswitch-perf".as_ref());
+    let arguments = match words.next() {
+        Some(first) if own(first) => words.collect::<Vec<_>>().join(" "),
+        Some(_) | None => command.to_owned(),
+    };
     format!(
         "```sh\ncargo build --release --workspace\ntarget/release/vswitch-perf {arguments}\n```\n"
     )
+}
+
+/// The programs of a run, by what they say of themselves, or a bare number behind their name.
+fn programs(versions: &BTreeMap<String, String>) -> String {
+    let each = versions.iter().map(|(name, version)| {
+        if version.contains(' ') {
+            version.clone()
+        } else {
+            format!("{name} {version}")
+        }
+    });
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// Reads, and prints or writes.
@@ -177,6 +196,28 @@ fn write(path: &Path, sections: &[Section]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_is_repeated_from_where_cargo_puts_the_program() {
+        for command in [
+            "./there/vswitch-perf compare bridge",
+            "vswitch-perf compare bridge",
+            "compare bridge",
+        ] {
+            let said = reproduce(command);
+            assert!(
+                said.contains("\ntarget/release/vswitch-perf compare bridge\n"),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn programs_are_called_once() {
+        let versions = [("iperf3", "iperf 3.12"), ("vswitch", "0.1.0")];
+        let versions = versions.map(|(name, version)| (name.to_owned(), version.to_owned()));
+        assert_eq!(programs(&versions.into()), "iperf 3.12, vswitch 0.1.0");
+    }
 
     fn section(markdown: &str) -> Section {
         Section {

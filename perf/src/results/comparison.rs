@@ -5,7 +5,7 @@ mod plots;
 use std::collections::BTreeMap;
 
 use super::markdown::{Align, Table};
-use super::{OWN, Section, reproduce};
+use super::{OWN, Section, programs, reproduce};
 use crate::plot::figure;
 use crate::report::{Better, Machine, Metric, Report, Row, Spread};
 
@@ -120,15 +120,12 @@ fn provenance(report: &Report) -> String {
         versions,
         offload: _,
     } = &report.machine;
-    let programs: Vec<_> = (versions.iter())
-        .map(|(name, version)| format!("{name} {version}"))
-        .collect();
     format!(
         "{cores} cores of {processor}, {memory} MiB, Linux {kernel}, {date}; load average before: {busy}. {}. \
          Medians of {} rounds of {} s, in which the candidates take turns; in brackets the least and the most; `×` is \
          the median of the ratios to {} within each round. To repeat it, as root:\n\n\
          {}\n",
-        programs.join(", "),
+        programs(versions),
         report.rounds,
         report.seconds,
         report

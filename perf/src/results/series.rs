@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::markdown::{Align, Table, slug};
-use super::{OWN, Plot, Section, reproduce};
+use super::{OWN, Plot, Section, programs, reproduce};
 use crate::plot::{Bar, Bars, Group, figure};
 use crate::report::{Better, Spread};
 
@@ -120,10 +120,7 @@ pub(super) fn section(series: &Series) -> Section {
         command,
     } = &series.conditions;
     let standard = &series.standard;
-    let programs: Vec<_> = (versions.iter())
-        .map(|(name, version)| format!("{name} {version}"))
-        .collect();
-    let programs = programs.join(", ");
+    let programs = programs(versions);
     let mut text = format!(
         "## {standard}\n\n{machine}, {date}. {programs}. {ports} ports; trials of {seconds} s, of which {tolerance} % of the frames may be \
          lost; rates to {resolution} % of the maximum; {repetitions} repetitions of bursts. Frame sizes in bytes, with \
