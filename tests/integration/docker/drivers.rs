@@ -1,9 +1,11 @@
 //! Networks of the other drivers: overlay across two hosts that each have an engine, macvlan on a physical LAN.
 
-use super::{agree, pings, plugin};
+use super::{agree, pings, plugin, ports::fetch};
 use vswitch_tests::{
     Docker, Hosts, Lab, Lan, Setup, Underlay,
+    deadline::SOON,
     docker::{Etcd, Own},
+    eventually,
     lab::Scope,
 };
 
@@ -47,6 +49,101 @@ fn containers_of_two_engines_share_an_overlay_network() {
     for engine in engines {
         engine.finish();
     }
+}
+
+/// What a container may wish for whatever the driver is, on a network of 198.18.50.0/24 and 2001:2:50::/64.
+fn all_wishes(lab: &Lab, docker: &Docker, network: &str) {
+    let options = [
+        "--ip=198.18.50.77",
+        "--ip6=2001:2:50::77",
+        "--mac-address=02:42:aa:bb:cc:dd",
+        "--network-alias=al",
+    ];
+    let anna = docker.container("anna", network, &options);
+    assert_eq!(anna.ip4().to_string(), "198.18.50.77");
+    assert_eq!(anna.ip6().to_string(), "2001:2:50::77");
+    assert_eq!(anna.mac().to_string(), "02:42:aa:bb:cc:dd");
+    let bert = docker.container("bert", network, &[]);
+    pings(&bert, anna.ip4());
+    pings(&bert, anna.ip6());
+    for name in ["anna", "al"] {
+        docker.exec("bert", &["ping", "-c1", "-W5", name]).done();
+    }
+    docker.create("other", &["--subnet=198.18.51.0/24"]);
+    docker.container("carl", "other", &[]);
+    docker.done(&["network", "connect", "--alias=second", network, "carl"]);
+    let second = docker.sandbox("carl", network);
+    assert_eq!(second.nic().ifname, "eth1");
+    pings(&second, anna.ip4());
+    docker
+        .exec("bert", &["ping", "-c1", "-W5", "second"])
+        .done();
+    agree(lab, docker, network, 3);
+    docker.done(&["network", "disconnect", network, "carl"]);
+    agree(lab, docker, network, 2);
+}
+
+/// Asserts that containers of an internal network reach one another and have no way out.
+fn internal(docker: &Docker, network: &str) {
+    let dora = docker.container("dora", network, &[]);
+    let emil = docker.container("emil", network, &[]);
+    pings(&dora, emil.ip4());
+    assert!(!dora.exec(&["ip", "route"]).ok().contains("default"));
+}
+
+const BOTH: [&str; 3] = [
+    "--ipv6",
+    "--subnet=198.18.50.0/24",
+    "--subnet=2001:2:50::/64",
+];
+
+#[test]
+fn an_overlay_network_grants_all_wishes() {
+    let hosts = Hosts::start_with(Underlay::wire(2), 1, &plugin());
+    let docker = Docker::start(hosts.lab(0));
+    let local = format!("-o=local={}", hosts.site(0).ip4());
+    let overlay = ["-o=driver=overlay", &local];
+    docker.create("wide", &[&overlay[..], &["-o=vni=42"], &BOTH].concat());
+    all_wishes(hosts.lab(0), &docker, "wide");
+    let sealed = ["-o=vni=43", "--internal", "--subnet=198.18.52.0/24"];
+    docker.create("sealed", &[&overlay[..], &sealed].concat());
+    internal(&docker, "sealed");
+    docker.finish();
+}
+
+#[test]
+fn a_macvlan_network_grants_all_wishes() {
+    let lan = Lan::start();
+    let lab = Lab::start_with(&Setup {
+        site: lan.setup().site,
+        ..plugin()
+    });
+    let docker = Docker::start(&lab);
+    let macvlan = ["-o=driver=macvlan", "-o=parent=eth0"];
+    docker.create("street", &[&macvlan[..], &BOTH].concat());
+    all_wishes(&lab, &docker, "street");
+    let serve = "while true; do echo hello | nc -l -p 80; done";
+    let run = [
+        "run",
+        "-d",
+        "-p=8080:80",
+        "--network=street",
+        "bb",
+        "sh",
+        "-c",
+        serve,
+    ];
+    docker.done(&run);
+    let said = eventually(SOON, "the published port", || {
+        fetch(lab.host(), "127.0.0.1:8080")
+    });
+    assert_eq!(said, "hello\n");
+    // Without a parent it has no wire.
+    let sealed = ["-o=driver=macvlan", "--internal", "--subnet=198.18.52.0/24"];
+    docker.create("sealed", &sealed);
+    internal(&docker, "sealed");
+    docker.finish();
+    lab.finish();
 }
 
 #[test]
