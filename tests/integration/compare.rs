@@ -39,6 +39,8 @@ fn a_short_run_has_figures_ratios_and_the_machine_and_leaves_no_trace() {
     for words in ["tcp-1-cubic", "p99.9", "vswitch", "bare-tap", "RATIO"] {
         assert!(table.contains(words), "no {words:?} in\n{table}");
     }
+    let document = Perf::of("results").run(&[&report]);
+    assert!(document.ok().starts_with("## bridge"), "{document:?}");
     let report = json(&report);
     for key in ["kernel", "processor", "cores", "versions"] {
         assert!(!report["machine"][key].is_null(), "no {key}: {report}");

@@ -26,6 +26,9 @@ fn run(command: &'static str, options: &str) -> Value {
     let text = output.ok();
     assert!(text.contains("frame check sequence"), "{text}");
     perf.left_nothing();
+    // What one command writes another one reads.
+    let document = Perf::of("results").run(&[&report]);
+    assert!(document.ok().starts_with("## RFC"), "{document:?}");
     serde_json::from_slice(&fs::read(report).must("a report")).must("JSON")
 }
 

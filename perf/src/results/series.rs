@@ -2,14 +2,13 @@
 //!
 //! The types here are what a section needs of a series' report; there is more in it (every trial).
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
 use super::markdown::{Align, Table, slug};
 use super::{OWN, Plot, Section, programs, reproduce};
 use crate::plot::{Bar, Bars, Group, figure};
 use crate::report::{Better, Spread};
+use crate::rfc::Conditions;
 
 /// A series of tests.
 #[derive(Debug, Deserialize)]
@@ -18,20 +17,6 @@ pub(super) struct Series {
     standard: String,
     conditions: Conditions,
     findings: Vec<Finding>,
-}
-
-/// How it was measured.
-#[derive(Debug, Deserialize)]
-struct Conditions {
-    machine: String,
-    date: String,
-    versions: BTreeMap<String, String>,
-    ports: usize,
-    seconds_of_a_trial: f64,
-    tolerated_loss_percent: f64,
-    resolution_percent: f64,
-    repetitions: u32,
-    command: String,
 }
 
 /// What one test found of one candidate with frames of one size.

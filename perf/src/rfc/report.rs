@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::finding::{Figure, Finding, Measure};
 use super::series::{Failure, Results, Test};
@@ -29,7 +29,7 @@ pub(crate) struct Report {
 }
 
 /// How it was measured.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Conditions {
     pub(crate) machine: String,
     /// When the run began, in UTC.

@@ -180,6 +180,15 @@ fn engines_with_a_common_store_have_the_same_overlay_network() {
     }
     agree(hosts.lab(1), &engines[1], "wide", 2);
     engines[1].done(&["rm", "-f", "bert", "carl"]);
+    // With its last endpoint here it goes from this switch, and stays where it has one.
+    let has = |host: usize| {
+        let all = hosts.lab(host).cli(&["network", "ls"]);
+        all.ok().contains("wide")
+    };
+    eventually(SOON, "it goes from the second host", || {
+        (!has(1)).then_some(())
+    });
+    assert!(has(0));
     engines[0].done(&["rm", "-f", "anna"]);
     engines[1].done(&["network", "rm", "wide"]);
     for engine in engines {

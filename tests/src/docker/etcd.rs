@@ -31,8 +31,8 @@ impl Etcd {
     /// When it does not start.
     #[must_use]
     pub fn start(site: &Sandbox) -> Self {
-        let dir = tempfile::Builder::new();
-        let dir = { dir }.prefix("vswitch-etcd-").tempdir().must("directory");
+        let mut dir = tempfile::Builder::new();
+        let dir = dir.prefix("vswitch-etcd-").tempdir().must("directory");
         let at = SocketAddr::new(site.ip4(), PORT);
         let url = format!("http://{at}");
         let mut command = Command::new("etcd");

@@ -19,7 +19,8 @@
 //!
 //! # What has to be known of the engine
 //! - It holds locks while it waits for us. Whoever asked it something in the middle of a request would wait for himself;
-//!   names are therefore asked for afterwards, by tasks of their own, and without them all else works.
+//!   names are therefore asked for afterwards, by tasks of their own, and without them all else works. One thing is asked at
+//!   once, what a network is like that is unknown: no lock is held on networks then, and the answer has a time-out (`adopt`).
 //! - It repeats a request whose reply it has not got, for half a minute, on a connection that broke even with an empty
 //!   body. Commands may be repeated; an empty body is an error.
 //! - It takes a network without a gateway for one that needs a way out by a bridge of the engine's own, unless told not

@@ -106,17 +106,24 @@ fn apply(family: &Family, action: &str, rule: &[String]) -> Result<String, Strin
 /// Unavailable when the chain is there and takes no rule.
 pub(super) fn admit(interface: &IfName) -> Result<(), ControlError> {
     for family in used() {
-        if family.iptables(&["-S", CHAIN]).is_err() {
+        let Ok(listed) = family.iptables(&["-S", CHAIN]) else {
             warn_of_policy(&family, interface);
+            continue;
+        };
+        let isolates = family.iptables(&["-S", ISOLATION]).is_ok();
+        let mut wanted = rules(interface).to_vec();
+        wanted.retain(|rule| isolates || !rule.iter().any(|word| word == ISOLATION));
+        // Taking rules away for a moment would tear what goes on.
+        let there = marked(&listed)
+            .iter()
+            .filter(|one| *one == interface)
+            .count();
+        if there == wanted.len() {
             continue;
         }
         remove_from(&family, interface);
-        let isolates = family.iptables(&["-S", ISOLATION]).is_ok();
         // Each goes before those that are there.
-        for rule in rules(interface).iter().rev() {
-            if !isolates && rule.iter().any(|word| word == ISOLATION) {
-                continue;
-            }
+        for rule in wanted.iter().rev() {
             apply(&family, "-I", rule).map_err(|said| {
                 remove_from(&family, interface);
                 ControlError::unavailable(format!(
