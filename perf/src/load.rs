@@ -19,7 +19,6 @@ mod goal;
 mod iperf;
 mod loaded;
 mod round_trip;
-mod search;
 mod tcp;
 mod udp;
 

@@ -21,6 +21,7 @@ mod report;
 mod results;
 mod rfc;
 mod scenario;
+mod search;
 
 use std::process::ExitCode;
 

@@ -6,7 +6,7 @@
 //! | file | |
 //! |---|---|
 //! | `rfc2544`, `rfc2889` | the tests |
-//! | `throughput`, `search` | what most of them share |
+//! | `throughput` | what most of them share |
 //! | `pattern` | who sends to whom |
 //! | `device`, `bench`, `tester` | the switch under test |
 //! | `frames` | the same search as a load of `compare` |
@@ -21,7 +21,6 @@ mod pattern;
 mod report;
 mod rfc2544;
 mod rfc2889;
-mod search;
 mod series;
 #[cfg(test)]
 mod simulated;

@@ -13,11 +13,11 @@ use clap::ValueEnum;
 
 use super::finding::{Figure, Measure, Unit};
 use super::pattern::Pattern;
-use super::search;
 use super::series::Test;
 use super::tester::Tester;
 use super::throughput::{self, Verdict};
 use crate::generate::{Attention, FrameSize, Pace, Until, whole};
+use crate::search;
 
 /// The loads of the frame loss test, in percent of the maximum offered load: steps of 10 % (26.3).
 const LOADS: [u8; 10] = [100, 90, 80, 70, 60, 50, 40, 30, 20, 10];

@@ -14,8 +14,8 @@ use anyhow::Result;
 
 use super::device::{Device, trial};
 use super::pattern::{self, Pattern};
-use super::search::Bisection;
 use crate::generate::{Attention, FrameSize, Outcome, Pace, Plan, Summary, Until, whole};
+use crate::search::Bisection;
 
 /// A load that was intended counts as offered from this share on.
 pub(crate) const OFFERED: f64 = 0.95;

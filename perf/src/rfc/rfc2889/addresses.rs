@@ -23,11 +23,11 @@ use vswitch_wire::MacAddr;
 use super::super::device;
 use super::super::finding::{Figure, Measure, Purpose, Unit};
 use super::super::pattern::stream;
-use super::super::search;
 use super::super::tester::Tester;
 use crate::generate::{
     Attention, FrameSize, Outcome, Pace, Plan, Stream, Target, Transmitter, Until, whole,
 };
+use crate::search;
 
 /// Where the addresses are.
 const LEARNING: usize = 0;
