@@ -1,6 +1,9 @@
 //! Networks of the other drivers: overlay across two hosts that each have an engine, macvlan on a physical LAN.
 
-use super::{agree, pings, plugin, ports::fetch};
+use super::{
+    agree, pings, plugin,
+    ports::{SERVER, fetch},
+};
 use vswitch_tests::{
     Docker, Hosts, Lab, Lan, Setup, Underlay,
     deadline::SOON,
@@ -83,6 +86,47 @@ fn all_wishes(lab: &Lab, docker: &Docker, network: &str) {
     agree(lab, docker, network, 2);
 }
 
+/// Starts a server in a container on a network, with port 8080 of the host in front of it.
+fn serve(docker: &Docker, name: &str, network: &str) {
+    let run = ["run", "-d", "-p=8080:80", "--network", network, "--name"];
+    docker.done(&[&run[..], &[name, "bb", "sh", "-c", SERVER]].concat());
+}
+
+/// Asserts that the host's port leads to a container as long as that runs.
+fn published(lab: &Lab, docker: &Docker, network: &str) {
+    let port = "127.0.0.1:8080";
+    serve(docker, "web", network);
+    let said = eventually(SOON, "the published port", || fetch(lab.host(), port));
+    assert_eq!(said, "hello\n");
+    docker.done(&["stop", "-t", "0", "web"]);
+    assert_eq!(fetch(lab.host(), port), None);
+    docker.done(&["start", "web"]);
+    eventually(SOON, "the same again", || fetch(lab.host(), port));
+    docker.done(&["rm", "-f", "web"]);
+    assert_eq!(fetch(lab.host(), port), None);
+}
+
+/// Asserts that a taken port is refused on a network without a way out, and that ports are where the way out is.
+fn taken(lab: &Lab, docker: &Docker, network: &str) {
+    let port = "127.0.0.1:8080";
+    serve(docker, "web", network);
+    let second = ["run", "-d", "-p=8080:80", "--network", network, "bb"];
+    docker.refuses(&second, &["8080", "taken"]);
+    // A network with a way out takes the ports over, and has them from the start the next time.
+    docker.done(&["network", "connect", "other", "web"]);
+    eventually(SOON, "the port at the second network", || {
+        fetch(lab.host(), port)
+    });
+    docker.done(&["restart", "-t", "0", "web"]);
+    eventually(SOON, "the port after a restart", || fetch(lab.host(), port));
+    docker.done(&["network", "disconnect", network, "web"]);
+    eventually(SOON, "the port without the first network", || {
+        fetch(lab.host(), port)
+    });
+    docker.done(&["rm", "-f", "web"]);
+    assert_eq!(fetch(lab.host(), port), None);
+}
+
 /// Asserts that containers of an internal network reach one another and have no way out.
 fn internal(docker: &Docker, network: &str) {
     let dora = docker.container("dora", network, &[]);
@@ -105,6 +149,8 @@ fn an_overlay_network_grants_all_wishes() {
     let overlay = ["-o=driver=overlay", &local];
     docker.create("wide", &[&overlay[..], &["-o=vni=42"], &BOTH].concat());
     all_wishes(hosts.lab(0), &docker, "wide");
+    published(hosts.lab(0), &docker, "wide");
+    taken(hosts.lab(0), &docker, "wide");
     let sealed = ["-o=vni=43", "--internal", "--subnet=198.18.52.0/24"];
     docker.create("sealed", &[&overlay[..], &sealed].concat());
     internal(&docker, "sealed");
@@ -122,22 +168,7 @@ fn a_macvlan_network_grants_all_wishes() {
     let macvlan = ["-o=driver=macvlan", "-o=parent=eth0"];
     docker.create("street", &[&macvlan[..], &BOTH].concat());
     all_wishes(&lab, &docker, "street");
-    let serve = "while true; do echo hello | nc -l -p 80; done";
-    let run = [
-        "run",
-        "-d",
-        "-p=8080:80",
-        "--network=street",
-        "bb",
-        "sh",
-        "-c",
-        serve,
-    ];
-    docker.done(&run);
-    let said = eventually(SOON, "the published port", || {
-        fetch(lab.host(), "127.0.0.1:8080")
-    });
-    assert_eq!(said, "hello\n");
+    published(&lab, &docker, "street");
     // Without a parent it has no wire.
     let sealed = ["-o=driver=macvlan", "--internal", "--subnet=198.18.52.0/24"];
     docker.create("sealed", &sealed);

@@ -1,12 +1,12 @@
 //! An engine as it comes, with the bridge `docker0`, its firewall and its proxies, beside the switch.
 
-use super::{agree, lab, pings, plugin, ports::fetch};
+use super::{
+    agree, lab, pings, plugin,
+    ports::{SERVER, fetch},
+};
 use vswitch_tests::{
     Docker, Lab, Must as _, Outside, Sandbox, deadline::SOON, docker::Own, eventually, icmp,
 };
-
-/// What a server in a container says to everybody.
-const SERVER: &str = "while true; do echo hello | nc -l -p 80; done";
 
 /// A way out that others made, or none.
 const NO_WAY: std::time::Duration = std::time::Duration::from_secs(1);
@@ -112,6 +112,44 @@ fn the_default_network_of_the_switch_is_beside_that_of_the_engine() {
     };
     for sandbox in [&ours, &theirs] {
         pings(sandbox, gateway(sandbox));
+    }
+    docker.finish();
+    lab.finish();
+}
+
+#[test]
+fn ports_of_a_container_on_both_kinds_of_networks_are_published_by_the_engine() {
+    let outside = Outside::start();
+    let lab = Lab::start_with(&outside.setup(plugin()));
+    let docker = Docker::start_with(&lab, Own::Networks, &[]);
+    let overlay = ["-o=driver=overlay", "-o=vni=42", "-o=local=198.18.200.1"];
+    docker.create(
+        "wide",
+        &[&overlay[..], &["--subnet=198.18.50.0/24"]].concat(),
+    );
+    docker.done(&["network", "create", "theirs"]);
+    let port = "198.18.200.1:8080";
+    // Whichever it was made on first, and while it runs or before.
+    for (first, second) in [("wide", "theirs"), ("theirs", "wide")] {
+        let create = ["create", "-p=8080:80", "--name=web", "--network", first];
+        docker.done(&[&create[..], &["bb", "sh", "-c", SERVER]].concat());
+        docker.done(&["network", "connect", second, "web"]);
+        for change in ["start", "restart"] {
+            docker.done(&[change, "web"]);
+            let said = eventually(SOON, change, || fetch(&outside.station().netns, port));
+            assert_eq!(said, "hello\n", "{first}, then {second}");
+            let shown = docker.inspect("web");
+            assert_eq!(
+                shown["NetworkSettings"]["Ports"]["80/tcp"][0]["HostPort"],
+                "8080"
+            );
+        }
+        docker.done(&["network", "disconnect", "wide", "web"]);
+        docker.done(&["network", "connect", "wide", "web"]);
+        eventually(SOON, "the port still", || {
+            fetch(&outside.station().netns, port)
+        });
+        docker.done(&["rm", "-f", "web"]);
     }
     docker.finish();
     lab.finish();

@@ -9,7 +9,7 @@ use vswitch::sys::Netns;
 use vswitch_tests::{Docker, Must as _, deadline::SOON, eventually};
 
 /// What a server in a container says to everybody.
-const SERVER: &str = "while true; do echo hello | nc -l -p 80; done";
+pub(super) const SERVER: &str = "while true; do echo hello | nc -l -p 80; done";
 
 /// Connects from a namespace, and gives what is said there; nothing while nobody listens.
 pub(super) fn fetch(from: &Netns, to: &str) -> Option<String> {

@@ -64,7 +64,8 @@ pub enum Guest {
         /// What there is to know.
         about: About,
     },
-    /// Publish ports of an endpoint that has joined, all or none; others published before are given up.
+    /// Publish ports of an endpoint that has joined, all or none; others published before are given up, also those of
+    /// endpoints of the same sandbox on networks without a way out: one with a way out takes them over.
     Publish {
         /// The endpoint.
         endpoint: ObjectId,
@@ -158,6 +159,8 @@ pub struct Joined {
     pub device: String,
     /// The way out, where there is one, at most one of each family. None: there is no way out, and none shall be made.
     pub gateways: Vec<IpAddr>,
+    /// Whether nobody outside of the network may reach the endpoint, not by a published port either.
+    pub internal: bool,
 }
 
 /// What a front-end knows of a sandbox.

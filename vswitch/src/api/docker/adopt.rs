@@ -29,7 +29,7 @@ use crate::control::{
 };
 
 /// How long the engine may take, which waits for us.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Reserves a place on a network, which is made before where only the engine knows it.
 pub(super) async fn reserve(

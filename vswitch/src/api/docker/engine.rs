@@ -112,12 +112,25 @@ pub(super) struct EndpointSettings {
     pub(super) gw_priority: i32,
 }
 
+/// A container, as `GET /containers/json` shows it: from the engine's notes, for which it takes no lock.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ContainerSummary {
+    /// With a slash in front.
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) names: Vec<String>,
+    /// Those too that it will only join.
+    pub(super) network_settings: NetworkSettings,
+}
+
 /// A network, as `GET /networks/ID` shows it.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct NetworkResource {
     pub(super) id: String,
     pub(super) name: String,
+    #[serde(default)]
+    pub(super) driver: String,
     /// By the ID of the container.
     #[serde(default, deserialize_with = "or_default")]
     pub(super) containers: BTreeMap<String, EndpointResource>,
@@ -208,6 +221,27 @@ impl Engine {
         let filter = serde_json::json!({"driver": [driver]}).to_string();
         let target = format!("/networks?filters={}", escaped(&filter));
         self.get(&target).await
+    }
+
+    /// All networks, without their containers.
+    pub(super) async fn all_networks(&self) -> Result<Vec<NetworkResource>, EngineError> {
+        self.get("/networks").await
+    }
+
+    /// A container by its name, whatever the engine is doing with it.
+    pub(super) async fn summary(&self, name: &str) -> Result<ContainerSummary, EngineError> {
+        // The filter takes the name as a pattern that may be found anywhere in one.
+        let filter = serde_json::json!({"name": [name]}).to_string();
+        let target = format!("/containers/json?all=1&filters={}", escaped(&filter));
+        let found: Vec<ContainerSummary> = self.get(&target).await?;
+        let is_it = |one: &ContainerSummary| {
+            let mut names = one.names.iter();
+            names.any(|one| one.trim_start_matches('/') == name)
+        };
+        let mut found = found.into_iter();
+        found
+            .find(is_it)
+            .ok_or_else(|| EngineError::NotFound(format!("No such container: {name}")))
     }
 
     /// Containers that get another name, as they get it.

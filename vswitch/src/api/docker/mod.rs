@@ -10,6 +10,7 @@
 //! | `routes` | requests to functions, their outcomes to HTTP |
 //! | `shapes` | the JSON |
 //! | `network`, `ports` | the network driver |
+//! | `unasked` | ports of containers for which the engine does not ask |
 //! | `adopt` | networks that the engine knows and we do not |
 //! | `ipam` | the IPAM driver |
 //! | `ids` | Docker's IDs as ours |
@@ -19,8 +20,9 @@
 //!
 //! # What has to be known of the engine
 //! - It holds locks while it waits for us. Whoever asked it something in the middle of a request would wait for himself;
-//!   names are therefore asked for afterwards, by tasks of their own, and without them all else works. One thing is asked at
-//!   once, what a network is like that is unknown: no lock is held on networks then, and the answer has a time-out (`adopt`).
+//!   names are therefore asked for afterwards, by tasks of their own, and without them all else works. Two things are asked
+//!   at once, with a time-out: what a network is like that is unknown (`adopt`), and which networks a container has
+//!   (`unasked`). No lock is held on networks then, and none needed for the list of containers.
 //! - It repeats a request whose reply it has not got, for half a minute, on a connection that broke even with an empty
 //!   body. Commands may be repeated; an empty body is an error.
 //! - It takes a network without a gateway for one that needs a way out by a bridge of the engine's own, unless told not
@@ -36,8 +38,9 @@ mod ports;
 mod routes;
 mod sandbox;
 mod shapes;
+mod unasked;
 
-use std::{future::Future, io, os::unix::net::UnixListener, path::PathBuf};
+use std::{future::Future, io, os::unix::net::UnixListener, path::PathBuf, sync::Arc};
 
 use self::{
     names::{NOTED, Names},
@@ -85,6 +88,8 @@ struct Plugin {
     control: Handle,
     engine: Engine,
     names: Names,
+    /// By which the engine knows us as a driver.
+    name: Arc<str>,
     scope: Scope,
 }
 
@@ -105,6 +110,7 @@ pub async fn serve(
         control: handle,
         engine,
         names: names.clone(),
+        name: config.name.as_str().into(),
         scope: config.scope,
     };
     let following = tokio::spawn(names.follow());

@@ -1,7 +1,7 @@
 //! libnetwork's remote network driver: each request as commands, and what came of them as its reply.
 //!
 //! The order for a container is CreateEndpoint, Join, ProgramExternalConnectivity, and back: RevokeExternalConnectivity,
-//! Leave, DeleteEndpoint. The engine may have sent a request before: it repeats one whose reply it has not got. The IPAM
+//! Leave, DeleteEndpoint; connectivity only where a network has a way out (`unasked` has the others). The engine may have sent a request before: it repeats one whose reply it has not got. The IPAM
 //! driver has chosen the addresses by then, so that only those that it left open come from us: the engine takes an answer
 //! with one that it has chosen itself for an attempt to change it, and fails.
 
@@ -20,6 +20,7 @@ use super::{
         EndpointRef, ExternalConnectivity, GatewaySkipped, Interface, InterfaceName, IpamData,
         Join, Joined, NetworkCapabilities, NetworkOptions, NetworkRef, Nothing, OperInfo,
     },
+    unasked,
 };
 use crate::control::{
     ControlError, ErrorKind,
@@ -30,7 +31,7 @@ use crate::control::{
 };
 
 /// Among the user's options the one that chooses our driver.
-const DRIVER: &str = "driver";
+pub(super) const DRIVER: &str = "driver";
 /// How the options of the engine itself begin.
 const ENGINES: &str = "com.docker.network.";
 /// What interfaces are called in the sandbox, with a number behind it.
@@ -222,6 +223,9 @@ pub(super) async fn join(plugin: Plugin, asked: Join) -> Outcome<Joined> {
     let GuestReply::Joined(joined) = plugin.control.guest(join).await? else {
         return Err(unexpected("endpoint"));
     };
+    if joined.gateways.is_empty() && !joined.internal {
+        unasked::publish(&plugin, &asked.network, &asked.endpoint, &asked.options).await?;
+    }
     plugin.names.endpoint(asked.network, asked.endpoint);
     let gateway = |v4: bool| {
         let mut gateways = joined.gateways.iter().copied();
@@ -248,9 +252,7 @@ pub(super) async fn leave(plugin: Plugin, asked: EndpointRef) -> Outcome<Nothing
 pub(super) async fn publish(plugin: Plugin, asked: ExternalConnectivity) -> Outcome<Nothing> {
     id("network", &asked.network)?;
     let endpoint = id("endpoint", &asked.endpoint)?;
-    let wishes: Vec<_> = (asked.options.ports.iter())
-        .map(ports::wish)
-        .collect::<Result<_, _>>()?;
+    let wishes = ports::wishes(&asked.options)?;
     ports::publish(&plugin.control, &endpoint, &wishes).await?;
     Ok(Nothing {})
 }

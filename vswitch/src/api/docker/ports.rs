@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::shapes::PortBinding;
+use super::shapes::{ConnectivityOptions, PortBinding};
 use crate::control::{
     ControlError, ErrorKind, Handle,
     guest::Guest,
@@ -20,8 +20,12 @@ pub(super) struct Wish {
     pub(super) last: u16,
 }
 
-/// Reads one of Docker's.
-pub(super) fn wish(asked: &PortBinding) -> Result<Wish, ControlError> {
+/// Reads Docker's.
+pub(super) fn wishes(asked: &ConnectivityOptions) -> Result<Vec<Wish>, ControlError> {
+    asked.ports.iter().map(wish).collect()
+}
+
+fn wish(asked: &PortBinding) -> Result<Wish, ControlError> {
     let protocol = match asked.proto {
         6 => Transport::Tcp,
         17 => Transport::Udp,

@@ -197,6 +197,8 @@ pub(super) struct Join {
     pub(super) endpoint: String,
     #[serde(rename = "SandboxKey", default, deserialize_with = "or_default")]
     pub(super) sandbox: String,
+    #[serde(rename = "Options", default, deserialize_with = "or_default")]
+    pub(super) options: ConnectivityOptions,
 }
 
 /// The reply to it.
@@ -235,6 +237,7 @@ pub(super) struct ExternalConnectivity {
     pub(super) options: ConnectivityOptions,
 }
 
+/// What the engine sends of a container with each of its endpoints.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ConnectivityOptions {

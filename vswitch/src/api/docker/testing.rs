@@ -62,6 +62,7 @@ impl Asked {
             ),
             control,
             engine,
+            name: "vswitch".into(),
             scope: Scope::Local,
         };
         Self { plugin, noted }

@@ -5,6 +5,7 @@ use crate::control::{
     ControlError, ErrorKind,
     attach::{self, release},
     command::{Connect, NetworkCreate},
+    endpoint::End,
     guest::{About, Guest, GuestReply, PoolRequest, Reserve, Reserved},
     kernel::Kernel,
     name::{self, ObjectId},
@@ -211,6 +212,7 @@ impl<K: Kernel> Controller<K> {
             return Ok(Vec::new());
         }
         self.settle_guest(id);
+        self.take_over_ports(id);
         let guest = self.place(id)?;
         let not_there = || {
             ControlError::conflict(format!(
@@ -242,6 +244,32 @@ impl<K: Kernel> Controller<K> {
             guest.bindings.clone_from(&published);
         }
         Ok(published)
+    }
+
+    /// Gives up the ports of a sandbox that were published at endpoints without a way out, for another one to have them.
+    fn take_over_ports(&mut self, id: &ObjectId) {
+        let sandbox_of =
+            |guest: &Reservation| guest.joined.as_ref().map(|join| join.sandbox.clone());
+        let Some(sandbox) = self.guests.get(id).and_then(sandbox_of) else {
+            return;
+        };
+        for guest in self.guests.values_mut() {
+            let gateways = match self
+                .networks
+                .get(&guest.network)
+                .map(|n| (n.relay(), n.internal))
+            {
+                Some((Ok(relay), internal)) => attach::gateways(relay, internal, End::Sandbox),
+                Some((Err(_), _)) | None => Vec::new(),
+            };
+            if guest.id != *id
+                && gateways.is_empty()
+                && sandbox_of(guest).as_ref() == Some(&sandbox)
+            {
+                guest.services.clear();
+                guest.bindings.clear();
+            }
+        }
     }
 
     pub(super) fn leave(&mut self, id: &ObjectId) {

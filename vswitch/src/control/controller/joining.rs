@@ -72,6 +72,7 @@ impl<K: Kernel> Controller<K> {
         Ok(Joined {
             device: device.to_string(),
             gateways: attach::gateways(known.relay()?, known.internal, End::Sandbox),
+            internal: known.internal,
         })
     }
 

@@ -31,6 +31,7 @@ fn answers(guest: &Guest) -> Result<GuestReply, ControlError> {
                 "2001:2:5::1".parse().unwrap(),
                 "198.18.5.7".parse().unwrap(),
             ],
+            internal: false,
         }),
         Guest::Publish { bindings, .. } => GuestReply::Published(bindings.clone()),
         _ => GuestReply::Done,
@@ -166,6 +167,7 @@ async fn joining_gives_a_device_and_both_gateways() {
         Ok(GuestReply::Joined(GuestJoined {
             device: "vp-0".to_owned(),
             gateways: Vec::new(),
+            internal: false,
         }))
     });
     let reply = asked.done("/NetworkDriver.Join", &with_n_and_e(body)).await;
