@@ -8,6 +8,7 @@
 
 mod machine;
 mod offload;
+mod rivals;
 mod row;
 mod statistics;
 mod table;
@@ -19,6 +20,7 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use machine::{Machine, Offload};
+pub(crate) use rivals::Standing;
 pub(crate) use row::{Better, Goal, Metric, Row};
 pub(crate) use statistics::Spread;
 

@@ -136,7 +136,7 @@ mod tests {
         let rows = rows(&plan(), &figures.concat());
         let goals: Vec<_> = rows.iter().map(|row| row.goal).collect();
         let missed = Some(Goal {
-            ratio: 0.9,
+            ratio: 1.1,
             met: false,
         });
         assert_eq!(goals, [None, missed, None, None, None, None]);

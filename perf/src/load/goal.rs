@@ -6,36 +6,58 @@ use crate::scenario::Scenario;
 
 /// What the ratio to the kernel's own has to be: at least, or for times at most.
 pub(crate) const fn goal(scenario: Scenario, load: Load, metric: Metric) -> Option<f64> {
-    use Congestion::{Bbr, Cubic};
-    let (one_cubic, one_bbr, many_cubic, small, trip) = match scenario {
-        Scenario::Bridge => (0.9, 0.65, Some(0.35), Some(0.5), Some(4.0)),
-        Scenario::Macvlan => (0.8, 0.4, None, None, None),
-        Scenario::Overlay => (0.5, 0.75, None, Some(0.9), Some(4.0)),
-        Scenario::Publish => return None,
-    };
     match (load, metric) {
         (
             Load::Tcp {
                 flows,
                 congestion,
-                direction: Direction::Forward,
+                direction,
             },
             Metric::Throughput,
-        ) => match (flows, congestion) {
-            (1, Cubic) => Some(one_cubic),
-            (1, Bbr) => Some(one_bbr),
-            (8, Cubic) => many_cubic,
-            _ => None,
-        },
+        ) => tcp(scenario, flows, congestion, direction),
         (
             Load::Udp {
                 size: 64,
                 rate: Rate::Overload,
             },
             Metric::Delivered,
-        ) => small,
-        (Load::RoundTrip(Transport::Udp), Metric::P50) => trip,
+        ) => match scenario {
+            Scenario::Bridge => Some(0.75),
+            Scenario::Overlay => Some(1.0),
+            Scenario::Macvlan | Scenario::Publish => None,
+        },
+        (Load::RoundTrip(Transport::Udp), Metric::P50 | Metric::P99) => {
+            round_trip(scenario, matches!(metric, Metric::P99))
+        }
         _ => None,
+    }
+}
+
+const fn tcp(
+    scenario: Scenario,
+    flows: u8,
+    congestion: Congestion,
+    direction: Direction,
+) -> Option<f64> {
+    use Congestion::{Bbr, Cubic};
+    use Direction::{Both, Forward};
+    match (scenario, flows, congestion, direction) {
+        (Scenario::Bridge, 1, Cubic, Forward) => Some(1.1),
+        (Scenario::Bridge, 1, Bbr, Forward) => Some(0.8),
+        (Scenario::Bridge, 8, Cubic, Forward | Both) => Some(0.5),
+        (Scenario::Overlay, 1, Cubic, Forward) => Some(0.7),
+        (Scenario::Overlay, 1, Bbr, Forward) => Some(0.85),
+        (Scenario::Macvlan, 1, Cubic, Forward) => Some(0.9),
+        (Scenario::Macvlan, 1, Bbr, Forward) => Some(0.6),
+        _ => None,
+    }
+}
+
+const fn round_trip(scenario: Scenario, p99: bool) -> Option<f64> {
+    match scenario {
+        Scenario::Bridge => Some(if p99 { 4.0 } else { 2.5 }),
+        Scenario::Overlay if !p99 => Some(4.0),
+        Scenario::Overlay | Scenario::Macvlan | Scenario::Publish => None,
     }
 }
 
@@ -68,15 +90,16 @@ mod tests {
         };
         assert_eq!(
             text(goals(Scenario::Bridge)),
-            "tcp-1-cubic 0.9, tcp-1-bbr 0.65, tcp-8-cubic 0.35, udp-64-overload 0.5, rr-udp 4"
+            "tcp-1-cubic 1.1, tcp-1-bbr 0.8, tcp-8-cubic 0.5, tcp-8-cubic-bidir 0.5, udp-64-overload 0.75, \
+             rr-udp 2.5, rr-udp 4"
         );
         assert_eq!(
             text(goals(Scenario::Macvlan)),
-            "tcp-1-cubic 0.8, tcp-1-bbr 0.4"
+            "tcp-1-cubic 0.9, tcp-1-bbr 0.6"
         );
         assert_eq!(
             text(goals(Scenario::Overlay)),
-            "tcp-1-cubic 0.5, tcp-1-bbr 0.75, udp-64-overload 0.9, rr-udp 4"
+            "tcp-1-cubic 0.7, tcp-1-bbr 0.85, udp-64-overload 1, rr-udp 4"
         );
         assert!(goals(Scenario::Publish).is_empty());
     }

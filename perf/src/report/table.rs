@@ -5,7 +5,8 @@ use std::io::Write as _;
 
 use anyhow::Result;
 
-use super::{Absence, Better, Failure, Metric, Report, Row, offload};
+use super::{Absence, Better, Failure, Goal, Metric, Report, Row, Standing, offload};
+use crate::candidate::Kind;
 
 impl Metric {
     /// What the table calls it; nothing for what is only in the JSON or in a column beside another.
@@ -78,6 +79,7 @@ impl Report {
             );
             writeln!(out, "{}", line.trim_end())?;
         }
+        self.rivals(&mut out)?;
         self.tail(&mut out)?;
         Ok(out)
     }
@@ -106,6 +108,30 @@ impl Report {
             "rounds: {}, of {} s each; ratios to {baseline}",
             self.rounds, self.seconds
         )?;
+        Ok(())
+    }
+
+    fn rivals(&self, out: &mut String) -> Result<()> {
+        let standings = self.standings(Kind::OWN);
+        if !standings.is_empty() {
+            writeln!(out, "\n-- beside other switches that need no kernel bridge")?;
+        }
+        for Standing {
+            own,
+            rival,
+            ratio,
+            goal,
+        } in standings
+        {
+            let title = own.metric.title().unwrap_or_default();
+            let (load, path, mtu) = (&own.load, &own.path, own.mtu);
+            let reached = ratio.median;
+            let bound = bound(own.better, goal);
+            writeln!(
+                out,
+                "{load} {title}, {path}, MTU {mtu}: {reached:.2} of {rival}, {bound}"
+            )?;
+        }
         Ok(())
     }
 
@@ -203,7 +229,11 @@ fn goal(row: &Row) -> String {
     let Some(goal) = row.goal else {
         return String::new();
     };
-    let bound = match row.better {
+    bound(row.better, goal)
+}
+
+fn bound(better: Better, goal: Goal) -> String {
+    let bound = match better {
         Better::More => "at least",
         Better::Less => "at most",
     };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::markdown::{Align, Table};
 use super::{OWN, Section, programs, reproduce};
 use crate::plot::figure;
-use crate::report::{Better, Machine, Metric, Report, Row, Spread};
+use crate::report::{Better, Machine, Metric, Report, Row, Spread, Standing};
 
 /// The section of a report.
 pub(super) fn section(report: &Report) -> Section {
@@ -29,6 +29,7 @@ pub(super) fn section(report: &Report) -> Section {
     );
     text += &provenance(report);
     text += &floors(report);
+    text += &rivals(report);
     for place in &places {
         text += &format!("\n### {}\n\n", place.title(report));
         for plot in plots
@@ -156,6 +157,43 @@ fn floors(report: &Report) -> String {
         text += &format!(": {}", missed.join("; "));
     }
     text + ".\n"
+}
+
+/// The others that need no kernel bridge, the best of each family.
+fn rivals(report: &Report) -> String {
+    let standings = report.standings(OWN);
+    if standings.is_empty() {
+        return String::new();
+    }
+    let mut table = (Table::new()
+        .column("beside other switches without a kernel bridge", Align::Left))
+    .column("the best of them", Align::Left)
+    .column("ratio", Align::Right)
+    .column("floor", Align::Left);
+    for Standing {
+        own,
+        rival,
+        ratio,
+        goal,
+    } in standings
+    {
+        let what = format!(
+            "{} ({}, {}, MTU {})",
+            own.load,
+            name(own.metric),
+            own.path,
+            own.mtu
+        );
+        let reached = format!("×{:.2} ({:.2}–{:.2})", ratio.median, ratio.min, ratio.max);
+        let outcome = if goal.met { "met" } else { "**MISSED**" };
+        table.row([
+            what,
+            rival.to_owned(),
+            reached,
+            format!("{:.2} {outcome}", goal.ratio),
+        ]);
+    }
+    format!("\n{}", table.render())
 }
 
 /// The bound of a row and how it was kept.
