@@ -155,6 +155,9 @@ impl Work for Verdicts {
                     self.next = 0;
                 }
             }
+        }
+        ingress.expect(self.frames.iter().map(|frame| Frame::new(frame)));
+        for frame in &self.frames {
             let verdict = ingress.forward(&Frame::new(black_box(frame)), now);
             black_box(&verdict);
         }

@@ -2,7 +2,7 @@
 //!
 //! After [`Frame::parse`] no stage touches header bytes by offset.
 
-use vswitch_wire::{GsoType, HEADER_LEN, Head, TAG_LEN, VNET_LEN, VnetHdr};
+use vswitch_wire::{GsoType, HEADER_LEN, Head, MacAddr, TAG_LEN, VNET_LEN, VnetHdr};
 
 use super::DropReason;
 
@@ -25,6 +25,16 @@ impl<'a> Frame<'a> {
     #[inline]
     pub fn ethernet(&self) -> &'a [u8] {
         self.bytes.get(VNET_LEN..).unwrap_or_default()
+    }
+
+    /// Destination and source, unchecked; nothing when they are not whole.
+    #[inline]
+    pub(super) fn addresses(&self) -> Option<[MacAddr; 2]> {
+        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = *self.ethernet().first_chunk()?;
+        Some([
+            MacAddr::new([d0, d1, d2, d3, d4, d5]),
+            MacAddr::new([s0, s1, s2, s3, s4, s5]),
+        ])
     }
 
     /// The virtio-net header.

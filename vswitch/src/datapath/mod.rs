@@ -71,6 +71,17 @@ pub struct Ingress<'a> {
 }
 
 impl Ingress<'_> {
+    /// To be called with the frames of a batch before they are forwarded, for their sake only: a large forwarding
+    /// database answers sooner then. Frames that are not whole are passed over.
+    #[inline]
+    pub fn expect<'f>(&self, frames: impl Iterator<Item = Frame<'f>>) {
+        if self.macvlan.is_none() {
+            let addresses = frames.filter_map(|frame| frame.addresses());
+            let keys = addresses.flatten().map(|mac| FdbKey::new(mac, None));
+            self.fdb.expect(keys);
+        }
+    }
+
     /// Read this first.
     ///
     /// # Errors

@@ -394,6 +394,11 @@ impl Run {
             events,
         };
         let block = attachment.port.counters.of(worker);
+        ingress.expect(
+            self.frames
+                .clone()
+                .map(|index| Frame::new(batch.get(index))),
+        );
         for index in self.frames {
             let frame = Frame::new(batch.get(index));
             block.rx_frames.add(1);

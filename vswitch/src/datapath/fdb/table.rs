@@ -9,6 +9,7 @@
 //! The hash multiplies by a random odd number and keeps the top bits, so that nobody outside can
 //! choose addresses that collide.
 
+use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::entry::FdbKey;
@@ -31,6 +32,9 @@ pub(super) struct Table {
 
 /// Slots of the smallest table.
 const MIN_SLOTS: usize = 64;
+
+/// Bytes that a core's own caches surely hold, beside the frames of a batch.
+const NEAR: usize = 256 * 1024;
 
 impl Table {
     /// A table in which `entries` fill at most half of the slots.
@@ -64,6 +68,19 @@ impl Table {
     fn probe(&self, key: FdbKey) -> impl Iterator<Item = &Slot> {
         let (before, from) = self.slots.split_at(self.home(key));
         from.iter().chain(before)
+    }
+
+    /// Whether it is larger than a core's own caches are.
+    #[inline]
+    pub(super) fn is_far(&self) -> bool {
+        size_of_val(&*self.slots) > NEAR
+    }
+
+    /// Asks memory for the place of `key`, and waits for no answer.
+    #[inline]
+    pub(super) fn call(&self, key: FdbKey) {
+        let home = self.slots.get(self.home(key));
+        black_box(home.map(|slot| slot.key.load(Ordering::Relaxed)));
     }
 
     /// The value cell of `key`, dead or alive.
