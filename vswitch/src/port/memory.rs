@@ -9,7 +9,8 @@
 //! Either side rings the other's bell only when the queue was empty, so whoever was woken must take until there is
 //! nothing left, or come back by itself.
 
-use std::collections::VecDeque;
+mod fifo;
+
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,7 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, eventfd};
 use vswitch_wire::{OffloadSet, VNET_LEN};
 
+use self::fifo::Fifo;
 use super::{Batch, Drained, Port, PortLost, PortRx, PortState, PortTx, SendReport};
 
 /// Delivered frames that wait for the far end; more are refused as [`SendReport::full`].
@@ -25,8 +27,8 @@ pub const QUEUE: usize = 4096;
 
 #[derive(Debug)]
 struct Wire {
-    to_switch: VecDeque<Vec<u8>>,
-    from_switch: VecDeque<Vec<u8>>,
+    to_switch: Fifo,
+    from_switch: Fifo,
     state: PortState,
 }
 
@@ -98,8 +100,8 @@ fn join(
 ) -> io::Result<(Port, MemoryEnd)> {
     let shared = Arc::new(Shared {
         wire: Mutex::new(Wire {
-            to_switch: VecDeque::new(),
-            from_switch: VecDeque::new(),
+            to_switch: Fifo::default(),
+            from_switch: Fifo::default(),
             state: PortState::Up,
         }),
         delivered: Condvar::new(),
@@ -121,20 +123,20 @@ impl MemoryEnd {
     ///
     /// # Errors
     /// When the switch cannot be told.
-    pub fn put(&self, frame: Vec<u8>) -> io::Result<()> {
-        self.0.lock().to_switch.push_back(frame);
+    pub fn put(&self, frame: impl AsRef<[u8]>) -> io::Result<()> {
+        self.0.lock().to_switch.push(frame.as_ref());
         self.0.ring()
     }
 
     /// As [`Self::put`], unless the switch has too many frames to take already, or is not there any more; tells whether
     /// it was put.
-    pub fn offer(&self, frame: Vec<u8>) -> bool {
+    pub fn offer(&self, frame: impl AsRef<[u8]>) -> bool {
         let mut wire = self.0.lock();
         if wire.to_switch.len() >= self.0.queue {
             return false;
         }
         let first = wire.to_switch.is_empty();
-        wire.to_switch.push_back(frame);
+        wire.to_switch.push(frame.as_ref());
         drop(wire);
         !first || self.0.ring().is_ok()
     }
@@ -148,7 +150,7 @@ impl MemoryEnd {
     /// Takes the next delivered frame, its virtio-net header included.
     #[must_use]
     pub fn take(&self) -> Option<Vec<u8>> {
-        self.0.lock().from_switch.pop_front()
+        self.0.lock().from_switch.pop().map(<[u8]>::to_vec)
     }
 
     /// As [`Self::take`], but waits for a frame, for `patience` at most.
@@ -157,7 +159,7 @@ impl MemoryEnd {
         let (mut wire, _) = (self.0.delivered)
             .wait_timeout_while(self.0.lock(), patience, |wire| wire.from_switch.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
-        wire.from_switch.pop_front()
+        wire.from_switch.pop().map(<[u8]>::to_vec)
     }
 
     /// Whether the switch has closed both halves of the port.
@@ -183,7 +185,7 @@ impl PortRx for MemoryRx {
             return Err(PortLost);
         }
         while !batch.is_full() {
-            let Some(frame) = wire.to_switch.pop_front() else {
+            let Some(frame) = wire.to_switch.pop() else {
                 return Ok(Drained::Yes);
             };
             let copied = batch.push_with(|room| {
@@ -211,7 +213,7 @@ impl PortTx for MemoryTx {
                 PortState::Gone => report.gone += 1,
                 PortState::Up if wire.from_switch.len() >= self.0.queue => report.full += 1,
                 PortState::Up => {
-                    wire.from_switch.push_back(frame.to_vec());
+                    wire.from_switch.push(frame);
                     report.frames += 1;
                     report.bytes += frame.len().saturating_sub(VNET_LEN) as u64;
                 }
