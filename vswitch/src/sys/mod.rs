@@ -18,6 +18,7 @@
 //! | `mmsg`, `option` | messages by the batch; options of sockets: what `udp` and `packet` share |
 //! | `caps` | capabilities, and whether the switch can work here at all |
 //! | `udp` | datagrams by the batch: UDP_SEGMENT, UDP_GRO, error queue |
+//! | `uring` | many writes in one system call |
 //! | `proc` | processes that start inside a namespace, and what they find there |
 //!
 //! # Thread rule
@@ -43,6 +44,7 @@ pub mod packet;
 mod proc;
 mod tun;
 pub mod udp;
+mod uring;
 mod userns;
 
 pub use error::{SysError, UserNsRefusal};
@@ -55,4 +57,5 @@ pub use proc::{Surroundings, spawn_among, spawn_in};
 pub use tun::{
     TapFactory, TapLink, Tun, TunOptions, VNET_HDR_LEN, offload, set_tap_carrier, tap_link,
 };
+pub use uring::{Unavailable, write_each};
 pub use userns::enter_own_namespaces;

@@ -74,10 +74,10 @@ async fn asked_elsewhere(
 
 fn leads_out(plugin: &Plugin, network: &NetworkResource) -> bool {
     let option = |key: &str| network.options.get(key).map(String::as_str);
-    let closed =
-        option(DRIVER) == Some("overlay") || option("gateway").is_some_and(|at| at != "host");
-    let ours = network.driver == *plugin.name;
-    !network.internal && !WITHOUT_PORTS.contains(&network.driver.as_str()) && !(ours && closed)
+    let ours_closed = network.driver == *plugin.name
+        && (option(DRIVER) == Some("overlay") || option("gateway").is_some_and(|at| at != "host"));
+    let closed = network.internal || WITHOUT_PORTS.contains(&network.driver.as_str());
+    !closed && !ours_closed
 }
 
 #[cfg(test)]
