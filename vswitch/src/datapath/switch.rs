@@ -29,6 +29,7 @@ use super::{
 };
 use crate::port::macvlan::ChildError;
 use crate::port::{MAX_PORTS, Port, PortId, PortRx, PortState};
+use crate::sys::prepare_writes;
 
 /// How a switch is to run.
 #[derive(Clone, Copy, Debug)]
@@ -476,13 +477,17 @@ fn start_worker(index: usize, shared: &Arc<Shared>) -> io::Result<WorkerHandle> 
         inbox,
         poll,
     );
+    let (unprepared, prepared) = unbounded::<()>();
     let thread = std::thread::Builder::new()
         .name(format!("vswitch-w{index}"))
         .spawn(move || {
+            prepare_writes();
+            drop(unprepared);
             if let Err(error) = worker.run() {
                 tracing::error!(%error, "a worker's event loop failed");
             }
         })?;
+    let _ended = prepared.recv(); // the thread drops its end when it has all its descriptors
     Ok(WorkerHandle {
         orders,
         waker,

@@ -57,5 +57,5 @@ pub use proc::{Surroundings, spawn_among, spawn_in};
 pub use tun::{
     TapFactory, TapLink, Tun, TunOptions, VNET_HDR_LEN, offload, set_tap_carrier, tap_link,
 };
-pub use uring::{Unavailable, write_each};
+pub use uring::{Unavailable, prepare_writes, write_each};
 pub use userns::enter_own_namespaces;

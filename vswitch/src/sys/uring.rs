@@ -7,7 +7,7 @@
 //!
 //! - **Order.** Writes are carried out in the order of the queue, within the call, because RWF_NOWAIT forbids the kernel to
 //!   hand one to a thread of its own. A file that cannot do without waiting says EOPNOTSUPP (TAPs can since Linux 6.4).
-//! - **Threads.** A ring belongs to one thread, which makes it when it first needs it. Where io_uring is forbidden
+//! - **Threads.** A ring belongs to one thread, which makes it when it begins ([`prepare_writes`]) or first needs it. Where io_uring is forbidden
 //!   (seccomp, `kernel.io_uring_disabled`) or too old a thread tries once, and says [`Unavailable`] from then on.
 
 use std::cell::RefCell;
@@ -36,6 +36,22 @@ thread_local! {
     static RING: RefCell<State> = const { RefCell::new(State::Untried) };
 }
 
+/// Makes the calling thread's ring now, and not in the middle of its first batch.
+pub fn prepare_writes() {
+    RING.with_borrow_mut(|state| {
+        state.tried();
+    });
+}
+
+impl State {
+    fn tried(&mut self) -> &mut Self {
+        if matches!(self, Self::Untried) {
+            *self = open();
+        }
+        self
+    }
+}
+
 /// Writes each of `pieces` to a file, in order, each as if by a write(2) of its own, and tells the outcome of each by its
 /// place, in any order. At most 128 are taken, from the first; returns how many. It does not wait, whatever the file's flags are.
 ///
@@ -47,10 +63,7 @@ pub fn write_each<'a>(
     done: impl FnMut(usize, io::Result<()>),
 ) -> Result<usize, Unavailable> {
     RING.with_borrow_mut(|state| {
-        if matches!(state, State::Untried) {
-            *state = open();
-        }
-        let State::Ready(ring) = state else {
+        let State::Ready(ring) = state.tried() else {
             return Err(Unavailable);
         };
         let outcome = write_through(ring, file, pieces, done);
