@@ -6,6 +6,9 @@ use vswitch_wire::{GsoType, HEADER_LEN, Head, MacAddr, TAG_LEN, VNET_LEN, VnetHd
 
 use super::DropReason;
 
+/// [`VnetHdr::NONE`]: nothing to check.
+const PLAIN: [u8; VNET_LEN] = VnetHdr::NONE.to_bytes();
+
 /// A received frame behind its virtio-net header.
 #[derive(Debug)]
 pub struct Frame<'a> {
@@ -30,11 +33,7 @@ impl<'a> Frame<'a> {
     /// Destination and source, unchecked; nothing when they are not whole.
     #[inline]
     pub(super) fn addresses(&self) -> Option<[MacAddr; 2]> {
-        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5] = *self.ethernet().first_chunk()?;
-        Some([
-            MacAddr::new([d0, d1, d2, d3, d4, d5]),
-            MacAddr::new([s0, s1, s2, s3, s4, s5]),
-        ])
+        vswitch_wire::addresses(self.ethernet())
     }
 
     /// The virtio-net header.
@@ -55,13 +54,18 @@ impl<'a> Frame<'a> {
     pub fn parse(&self) -> Result<Head, DropReason> {
         let ethernet = self.ethernet();
         let head = Head::parse(ethernet).map_err(|_| DropReason::Truncated)?;
-        let offload = self.offload();
-        if offload != VnetHdr::NONE {
-            offload
-                .check(ethernet, &head)
-                .map_err(|_| DropReason::BadOffload)?;
+        match self.bytes.first_chunk() {
+            None | Some(&PLAIN) => {}
+            Some(offload) => self.check(offload, head)?,
         }
         Ok(head)
+    }
+
+    /// Out of line, and with a head of its own: so [`Self::parse`] is small enough to become part of its caller, which
+    /// has the fields of the head in registers then.
+    #[inline(never)]
+    fn check(&self, offload: &[u8; VNET_LEN], head: Head) -> Result<(), DropReason> {
+        (VnetHdr::parse(offload).check(self.ethernet(), &head)).map_err(|_| DropReason::BadOffload)
     }
 }
 

@@ -44,7 +44,11 @@ mod field {
 }
 
 /// The tags of a frame, outermost first.
+///
+/// Aligned as the other fields of [`Head`] are, so that a head is copied in pieces that were written as such: a core waits
+/// for a load that spans several stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(align(8))]
 pub struct TagStack {
     /// TPID and TCI; only the first `len` count.
     raw: [(u16, u16); Self::MAX],
@@ -173,46 +177,30 @@ impl Head {
         let Some(fixed) = frame.first_chunk::<HEADER_LEN>() else {
             return Err(truncated("Ethernet header", HEADER_LEN, frame.len()));
         };
-        let [d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1] = *fixed;
+        let [dst, src] = both(fixed);
+        let [.., t0, t1] = *fixed;
         let kind = u16::from_be_bytes([t0, t1]);
-        let head = Self {
-            dst: MacAddr::new([d0, d1, d2, d3, d4, d5]),
-            src: MacAddr::new([s0, s1, s2, s3, s4, s5]),
-            tags: TagStack::EMPTY,
-            kind: Kind::Ether(EtherType(kind)),
-            payload: HEADER_LEN,
+        let plain = kind >= FIRST_TYPE && !EtherType(kind).is_vlan_tag();
+        let Rest {
+            tags,
+            kind,
+            payload,
+        } = if plain {
+            Rest {
+                tags: TagStack::EMPTY,
+                kind: Kind::Ether(EtherType(kind)),
+                payload: HEADER_LEN,
+            }
+        } else {
+            Rest::parse(frame, kind)?
         };
-        if kind >= FIRST_TYPE && !EtherType(kind).is_vlan_tag() {
-            return Ok(head);
-        }
-        head.parse_rest(frame, kind)
-    }
-
-    /// The frames that are not plain Ethernet II: tags, then a type or a length.
-    #[inline(never)]
-    fn parse_rest(mut self, frame: &[u8], mut kind: u16) -> Result<Self, ParseError> {
-        let mut at = field::TYPE;
-        while EtherType(kind).is_vlan_tag() && self.tags.len() < TagStack::MAX {
-            let next = at + TAG_LEN;
-            if frame.len() < next + 2 {
-                return Err(truncated("VLAN tag", next + 2, frame.len()));
-            }
-            let pushed = self.tags.push(kind, get16(frame, at + field::TCI));
-            debug_assert!(pushed, "the loop's condition leaves room");
-            at = next;
-            kind = get16(frame, at);
-        }
-        self.payload = at + 2;
-        self.kind = Kind::Ether(EtherType(kind));
-        if kind < FIRST_TYPE {
-            self.kind = Kind::Llc { len: kind };
-            let rest = &frame[self.payload..];
-            if rest.len() >= field::SNAP_LEN && rest.starts_with(&field::SNAP_START) {
-                self.kind = Kind::Snap(EtherType(get16(rest, field::SNAP_TYPE)));
-                self.payload += field::SNAP_LEN;
-            }
-        }
-        Ok(self)
+        Ok(Self {
+            dst,
+            src,
+            tags,
+            kind,
+            payload,
+        })
     }
 
     /// The payload's EtherType, whether it stands in the header or in SNAP.
@@ -283,6 +271,63 @@ impl Head {
         let there = frame.len().saturating_sub(self.type_offset() + 2);
         length <= MAX_LENGTH && (least..=there).contains(&usize::from(length))
     }
+}
+
+/// What of a head stands behind the addresses.
+struct Rest {
+    tags: TagStack,
+    kind: Kind,
+    payload: usize,
+}
+
+impl Rest {
+    /// Of the frames that are not plain Ethernet II: tags, then a type or a length.
+    #[inline(never)]
+    fn parse(frame: &[u8], mut kind: u16) -> Result<Self, ParseError> {
+        let mut rest = Self {
+            tags: TagStack::EMPTY,
+            kind: Kind::Ether(EtherType(kind)),
+            payload: HEADER_LEN,
+        };
+        let mut at = field::TYPE;
+        while EtherType(kind).is_vlan_tag() && rest.tags.len() < TagStack::MAX {
+            let next = at + TAG_LEN;
+            if frame.len() < next + 2 {
+                return Err(truncated("VLAN tag", next + 2, frame.len()));
+            }
+            let pushed = rest.tags.push(kind, get16(frame, at + field::TCI));
+            debug_assert!(pushed, "the loop's condition leaves room");
+            at = next;
+            kind = get16(frame, at);
+        }
+        rest.payload = at + 2;
+        rest.kind = Kind::Ether(EtherType(kind));
+        if kind < FIRST_TYPE {
+            rest.kind = Kind::Llc { len: kind };
+            let inside = &frame[rest.payload..];
+            if inside.len() >= field::SNAP_LEN && inside.starts_with(&field::SNAP_START) {
+                rest.kind = Kind::Snap(EtherType(get16(inside, field::SNAP_TYPE)));
+                rest.payload += field::SNAP_LEN;
+            }
+        }
+        Ok(rest)
+    }
+}
+
+/// Destination and source, each from one load of eight bytes.
+#[inline]
+fn both(fixed: &[u8; HEADER_LEN]) -> [MacAddr; 2] {
+    let [dst, src] = [fixed.first_chunk(), fixed.last_chunk()]
+        .map(|eight| u64::from_be_bytes(eight.copied().unwrap_or_default()));
+    // In front of the source are two bytes of the destination, behind it is the type.
+    [MacAddr::from_u64(dst >> 16), MacAddr::from_u64(src >> 16)]
+}
+
+/// Destination and source of a frame, unchecked; nothing when it is no whole header.
+#[inline]
+#[must_use]
+pub fn addresses(frame: &[u8]) -> Option<[MacAddr; 2]> {
+    frame.first_chunk().map(both)
 }
 
 /// Writes the two addresses at the start of a frame.

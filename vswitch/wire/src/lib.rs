@@ -33,7 +33,7 @@ pub mod vni;
 pub use checksum::{Sum, pseudo_v4, pseudo_v6, update_bytes, update_u16, update_u32};
 pub use coalesce::{Coalescer, MAX_DATAGRAMS, MAX_PIECES, Output, Placed, Superframe};
 pub use error::ParseError;
-pub use ethernet::{HEADER_LEN, Head, Kind, Llc, TAG_LEN, TagStack, set_addresses};
+pub use ethernet::{HEADER_LEN, Head, Kind, Llc, TAG_LEN, TagStack, addresses, set_addresses};
 pub use ethertype::EtherType;
 pub use ipv4::Ipv4View;
 pub use ipv6::Ipv6View;

@@ -4,6 +4,8 @@
 //! administered (U/L). Sixteen group addresses, 01-80-C2-00-00-00 to -0F, belong to protocols of the single link and
 //! are not relayed by a bridge (802.1Q table 8-1); 01-80-C2-00-00-20 to -2F are relayed and are not among them.
 //!
+//! An address is kept as a number: it is compared, hashed and looked up for every frame, and seldom read octet by octet.
+//!
 //! Text is lower case with colons, as iproute2 and Docker print it; hyphens, IEEE's own form, are read as well.
 
 use core::fmt;
@@ -25,47 +27,49 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[repr(transparent)]
-pub struct MacAddr(pub [u8; 6]);
+pub struct MacAddr(u64); // below 2^48, the first octet the most significant
 
 impl MacAddr {
     /// ff:ff:ff:ff:ff:ff.
-    pub const BROADCAST: Self = Self([0xff; 6]);
+    pub const BROADCAST: Self = Self::new([0xff; 6]);
     /// 00:00:00:00:00:00, never a station.
-    pub const ZERO: Self = Self([0; 6]);
+    pub const ZERO: Self = Self(0);
 
     /// The address of these octets, in transmission order.
     #[inline]
     #[must_use]
     pub const fn new(octets: [u8; 6]) -> Self {
-        Self(octets)
+        let [a, b, c, d, e, f] = octets;
+        Self(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
     }
 
     /// The octets in transmission order.
     #[inline]
     #[must_use]
     pub const fn octets(self) -> [u8; 6] {
-        self.0
+        let [_, _, octets @ ..] = self.0.to_be_bytes();
+        octets
     }
 
     /// Whether the group bit is set: multicast, and broadcast with it.
     #[inline]
     #[must_use]
     pub const fn is_multicast(self) -> bool {
-        self.0[0] & 1 != 0
+        self.0 & 1 << 40 != 0
     }
 
     /// Whether this is ff:ff:ff:ff:ff:ff.
     #[inline]
     #[must_use]
     pub const fn is_broadcast(self) -> bool {
-        self.to_u64() == Self::BROADCAST.to_u64()
+        self.0 == Self::BROADCAST.0
     }
 
     /// Whether all octets are zero.
     #[inline]
     #[must_use]
     pub const fn is_zero(self) -> bool {
-        self.to_u64() == 0
+        self.0 == 0
     }
 
     /// Whether a station can have this address: individual, and not zero.
@@ -79,36 +83,34 @@ impl MacAddr {
     #[inline]
     #[must_use]
     pub const fn is_locally_administered(self) -> bool {
-        self.0[0] & 2 != 0
+        self.0 & 2 << 40 != 0
     }
 
     /// Whether this is one of 01-80-C2-00-00-00 to -0F, which a bridge does not relay (802.1Q table 8-1).
     #[inline]
     #[must_use]
     pub const fn is_link_local_reserved(self) -> bool {
-        self.to_u64() & !0xf == 0x0180_c200_0000
+        self.0 & !0xf == 0x0180_c200_0000
     }
 
     /// The address in the low 48 bits, first octet most significant; for table keys.
     #[inline]
     #[must_use]
     pub const fn to_u64(self) -> u64 {
-        let [a, b, c, d, e, f] = self.0;
-        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+        self.0
     }
 
     /// The inverse of [`Self::to_u64`]; the high 16 bits are ignored.
     #[inline]
     #[must_use]
     pub const fn from_u64(value: u64) -> Self {
-        let [_, _, octets @ ..] = value.to_be_bytes();
-        Self(octets)
+        Self(value & 0xffff_ffff_ffff)
     }
 }
 
 impl From<[u8; 6]> for MacAddr {
     fn from(octets: [u8; 6]) -> Self {
-        Self(octets)
+        Self::new(octets)
     }
 }
 
@@ -116,7 +118,7 @@ impl fmt::Display for MacAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const HEX: &[u8; 16] = b"0123456789abcdef";
         let mut text = [b':'; 17];
-        for (octet, place) in self.0.iter().zip(text.chunks_mut(3)) {
+        for (octet, place) in self.octets().iter().zip(text.chunks_mut(3)) {
             place[0] = HEX[usize::from(octet >> 4)];
             place[1] = HEX[usize::from(octet & 0xf)];
         }
@@ -164,7 +166,7 @@ impl FromStr for MacAddr {
             }
             *octet = digit(place[0])? << 4 | digit(place[1])?;
         }
-        Ok(Self(octets))
+        Ok(Self::new(octets))
     }
 }
 

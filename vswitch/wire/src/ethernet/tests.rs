@@ -13,7 +13,7 @@ fn frame(rest: &[u8]) -> Vec<u8> {
 fn plain_frame() {
     let bytes = frame(&[0x08, 0x00, 0x45]);
     let head = Head::parse(&bytes).unwrap();
-    assert_eq!((head.dst, head.src), (MacAddr(DST), MacAddr(SRC)));
+    assert_eq!((head.dst, head.src), (MacAddr::new(DST), MacAddr::new(SRC)));
     assert_eq!(head.kind, Kind::Ether(EtherType::IPV4));
     assert_eq!((head.payload, head.outer_vid()), (14, None));
     assert!(head.length_fits(&bytes) && head.llc(&bytes).is_none());
@@ -165,11 +165,11 @@ fn a_wrong_length_is_visible_and_no_error() {
 #[test]
 fn addresses_are_written_in_place() {
     let mut bytes = [7; 15];
-    set_addresses(&mut bytes, MacAddr(DST), MacAddr(SRC));
+    set_addresses(&mut bytes, MacAddr::new(DST), MacAddr::new(SRC));
     let head = Head::parse(&bytes).unwrap();
     assert_eq!(
         (head.dst, head.src, bytes[12]),
-        (MacAddr(DST), MacAddr(SRC), 7)
+        (MacAddr::new(DST), MacAddr::new(SRC), 7)
     );
 }
 

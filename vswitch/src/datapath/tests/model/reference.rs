@@ -196,7 +196,8 @@ impl Model {
         if frame.src.is_multicast() || frame.src.is_zero() {
             return Err(DropReason::InvalidSource);
         }
-        let reserved = frame.dst.octets()[..5] == [1, 0x80, 0xc2, 0, 0] && frame.dst.0[5] < 16;
+        let reserved =
+            frame.dst.octets()[..5] == [1, 0x80, 0xc2, 0, 0] && frame.dst.octets()[5] < 16;
         if reserved && !network.settings.relay_reserved {
             return Err(DropReason::ReservedAddress);
         }
