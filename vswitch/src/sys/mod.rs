@@ -51,7 +51,7 @@ pub use error::{SysError, UserNsRefusal};
 pub use fault::PortFault;
 pub use fd::set_nonblocking;
 pub use ifname::{IfName, IfNameError};
-pub use memory::prefer_huge_pages;
+pub use memory::{prefer_huge_pages, prefetch};
 pub use netns::{Netns, NetnsId};
 pub use proc::{Surroundings, spawn_among, spawn_in};
 pub use tun::{

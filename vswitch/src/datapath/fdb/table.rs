@@ -9,11 +9,10 @@
 //! The hash multiplies by a random odd number and keeps the top bits, so that nobody outside can
 //! choose addresses that collide.
 
-use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::entry::FdbKey;
-use crate::sys::prefer_huge_pages;
+use crate::sys::{prefer_huge_pages, prefetch};
 
 #[derive(Debug, Default)]
 #[repr(align(16))]
@@ -66,8 +65,9 @@ impl Table {
     /// Slots from the key's home on, round the table.
     #[inline]
     fn probe(&self, key: FdbKey) -> impl Iterator<Item = &Slot> {
-        let (before, from) = self.slots.split_at(self.home(key));
-        from.iter().chain(before)
+        let home = self.home(key);
+        let last = self.slots.len() - 1; // all ones, since their number is a power of two
+        (0..self.slots.len()).map_while(move |step| self.slots.get((home + step) & last))
     }
 
     /// Whether it is larger than a core's own caches are.
@@ -79,8 +79,9 @@ impl Table {
     /// Asks memory for the place of `key`, and waits for no answer.
     #[inline]
     pub(super) fn call(&self, key: FdbKey) {
-        let home = self.slots.get(self.home(key));
-        black_box(home.map(|slot| slot.key.load(Ordering::Relaxed)));
+        if let Some(slot) = self.slots.get(self.home(key)) {
+            prefetch(slot);
+        }
     }
 
     /// The value cell of `key`, dead or alive.
