@@ -31,6 +31,7 @@ mod lookup;
 mod network;
 mod offload;
 mod outbox;
+mod polling;
 mod snapshot;
 mod switch;
 mod tick;

@@ -4,10 +4,7 @@
 //! - **Fairness.** A port that has more than a batch goes to the back of the line of ready ports,
 //!   and the event loop is asked for others after every round.
 //! - **Edge-triggered.** mio reports a port once; it stays in the line until a read finds it empty.
-//! - **Adaptive polling.** Waking a sleeping thread costs tens of microseconds, most of a round
-//!   trip. So after the last frame the worker keeps asking for a short window, giving its core
-//!   away to whoever else wants it at every turn, and then sleeps until something comes. An idle
-//!   switch polls nothing.
+//! - **Adaptive polling** before it sleeps ([`super::polling`]). An idle switch polls nothing.
 //! - **Trunks.** A tunnel's socket delivers for the ports of many networks. Each worker has a
 //!   receiving half of its own of a trunk; the batch says per frame which port it is for.
 //! - A worker never waits for control. Control's orders come through a channel and a waker.
@@ -28,6 +25,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::counters::Counter;
 use super::events::EventSender;
 use super::outbox::Outbox;
+use super::polling::Polling;
 use super::{DropReason, Frame, Ingress, Snapshot, SwitchEvent, Tick, Verdict};
 use crate::port::{Batch, Drained, PortId, PortLost, PortRx, PortState};
 
@@ -176,9 +174,9 @@ impl Worker {
     /// When the event loop itself fails, which nothing can mend.
     pub(super) fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(256);
-        let mut last_frame = self.shared.start;
+        let mut polling = Polling::new(self.shared.poll, self.shared.start);
         loop {
-            let ordered = self.gather(&mut events, last_frame)?;
+            let ordered = self.gather(&mut events, &mut polling)?;
             if ordered && self.obey().is_break() {
                 return Ok(());
             }
@@ -187,13 +185,13 @@ impl Worker {
                 busy |= self.serve_next();
             }
             if busy {
-                last_frame = Instant::now();
+                polling.busy(Instant::now());
             }
         }
     }
 
     /// Waits until a port is ready or control has an order; tells whether it has.
-    fn gather(&mut self, events: &mut Events, last_frame: Instant) -> io::Result<bool> {
+    fn gather(&mut self, events: &mut Events, polling: &mut Polling) -> io::Result<bool> {
         let mut timeout = Some(Duration::ZERO);
         loop {
             match self.poll.poll(events, timeout) {
@@ -211,8 +209,10 @@ impl Worker {
             if ordered || !self.ready.is_empty() {
                 return Ok(ordered);
             }
-            if last_frame.elapsed() < self.shared.poll {
+            let now = Instant::now();
+            if polling.asks_again(now) {
                 std::thread::yield_now();
+                polling.gave_way(now, Instant::now());
             } else if timeout.is_some() {
                 timeout = None;
                 self.activity.sleeps.add(1);
@@ -399,9 +399,9 @@ impl Run {
                 .clone()
                 .map(|index| Frame::new(batch.get(index))),
         );
+        block.rx_frames.add(self.frames.len() as u64);
         for index in self.frames {
             let frame = Frame::new(batch.get(index));
-            block.rx_frames.add(1);
             block.rx_bytes.add(frame.ethernet().len() as u64);
             // A batch has at most `MAX_BATCH` frames, which is below 256.
             let number = u8::try_from(index).unwrap_or(u8::MAX);
