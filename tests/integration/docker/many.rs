@@ -68,11 +68,31 @@ fn round(lab: &Lab, docker: &Docker, number: usize) {
     agree(lab, docker, "many", 0);
 }
 
+/// Removes the network, on which the engine lists nothing any more.
+///
+/// Where many endpoints come and go at once the engine's own count of them may stay behind (moby/moby#42119), with any
+/// driver. It counts anew when it starts, and says so: that, and nothing else, is what may be in the way here.
+fn remove(docker: &mut Docker) {
+    let removed = docker.run(&["network", "rm", "many"]);
+    if removed.status == 0 {
+        return;
+    }
+    assert!(
+        removed.stderr.contains("has active endpoints"),
+        "{removed:?}"
+    );
+    println!("the engine has miscounted, and starts again");
+    assert!(docker.stop().success());
+    docker.restart();
+    assert!(docker.log().contains("Fixing inconsistent endpoint_cnt"));
+    docker.done(&["network", "rm", "many"]);
+}
+
 #[test]
 fn fifty_containers_come_meet_and_go() {
     let _room = Neighbours::room_for(8192);
     let lab = lab();
-    let docker = Docker::start(&lab);
+    let mut docker = Docker::start(&lab);
     docker.create("many", &["--subnet=198.18.7.0/24"]);
     // The gateway stays with its network.
     let before = {
@@ -83,10 +103,7 @@ fn fifty_containers_come_meet_and_go() {
         round(&lab, &docker, number);
         lab.unchanged(&before, "a round");
     }
-    // The engine counts an endpoint a moment longer than it lists it.
-    eventually(SOON, "the engine lets the network go", || {
-        (docker.run(&["network", "rm", "many"]).status == 0).then_some(())
-    });
+    remove(&mut docker);
     eventually(SOON, "the network's end", || {
         (!lab.cli(&["network", "ls"]).ok().contains("many")).then_some(())
     });
