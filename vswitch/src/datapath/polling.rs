@@ -4,8 +4,8 @@
 //! asking for a short window, giving its core away to whoever else wants it at every turn.
 //!
 //! A crowded core is no place for that. Who gives its core away there gets it back when the others have had their turn,
-//! milliseconds later; who sleeps is woken at once, because it has time to its credit. So a turn of others that was long
-//! ends the polling for a while.
+//! milliseconds later; who sleeps is mostly woken at once, because it has time to its credit. So a turn of others that
+//! was long ends the polling for a while.
 
 use std::time::{Duration, Instant};
 

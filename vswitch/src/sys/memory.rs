@@ -4,13 +4,15 @@ use std::mem::MaybeUninit;
 
 use rustix::mm::{Advice, madvise};
 
+/// A huge page where pages are of 4 KiB; a whole number of pages wherever they are larger. What is smaller gains nothing.
+const HUGE_PAGE: usize = 2 << 20;
+
 /// Asks for huge pages where memory will be that has not been touched yet: a table of many megabytes that is looked up at
 /// random costs a miss of the TLB for each look in pages of 4 KiB. A kernel that has none, or lends none, changes nothing.
 pub fn prefer_huge_pages<T>(room: &mut [MaybeUninit<T>]) {
-    let page = rustix::param::page_size();
     let range = room.as_mut_ptr_range();
-    let start = range.start.addr().next_multiple_of(page);
-    let end = range.end.addr() / page * page;
+    let start = range.start.addr().next_multiple_of(HUGE_PAGE);
+    let end = range.end.addr() / HUGE_PAGE * HUGE_PAGE;
     let Some(length) = end.checked_sub(start).filter(|length| *length > 0) else {
         return;
     };

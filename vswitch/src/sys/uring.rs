@@ -7,8 +7,9 @@
 //!
 //! - **Order.** Writes are carried out in the order of the queue, within the call, because RWF_NOWAIT forbids the kernel to
 //!   hand one to a thread of its own. A file that cannot do without waiting says EOPNOTSUPP (TAPs can since Linux 6.4).
-//! - **Threads.** A ring belongs to one thread, which makes it when it begins ([`prepare_writes`]) or first needs it. Where io_uring is forbidden
-//!   (seccomp, `kernel.io_uring_disabled`) or too old a thread tries once, and says [`Unavailable`] from then on.
+//! - **Threads.** A ring belongs to one thread, which makes it when it begins ([`prepare_writes`]) or first needs it. Where
+//!   io_uring is forbidden (seccomp, `kernel.io_uring_disabled`) or too old a thread tries once, and says [`Unavailable`]
+//!   from then on.
 
 use std::cell::RefCell;
 use std::io;

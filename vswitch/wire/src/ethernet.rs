@@ -44,11 +44,7 @@ mod field {
 }
 
 /// The tags of a frame, outermost first.
-///
-/// Aligned as the other fields of [`Head`] are, so that a head is copied in pieces that were written as such: a core waits
-/// for a load that spans several stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[repr(align(8))]
 pub struct TagStack {
     /// TPID and TCI; only the first `len` count.
     raw: [(u16, u16); Self::MAX],
@@ -314,7 +310,7 @@ impl Rest {
     }
 }
 
-/// Destination and source, each from one load of eight bytes.
+/// Destination and source, each from one load of eight bytes, which fourteen always have.
 #[inline]
 fn both(fixed: &[u8; HEADER_LEN]) -> [MacAddr; 2] {
     let [dst, src] = [fixed.first_chunk(), fixed.last_chunk()]
